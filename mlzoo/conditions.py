@@ -1,0 +1,63 @@
+"""What a structure carries besides geometry: charge, spin, head, state, temperature; one value a structure."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlzoo.errors import InvalidCondition
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition that a model knows.
+
+    A labelled condition (a head, a level of theory) is given by label or by number and reaches the model as an
+    integer; any other is a number. Without a default it must be given.
+    """
+
+    name: str
+    default: float | str | None = None
+    labels: tuple[str, ...] = ()
+
+    def encode(self, value: Any) -> Tensor:
+        """The value as a tensor with one entry: int64 where there are labels, float64 where not."""
+        if not self.labels:
+            try:
+                return torch.tensor([float(value)], dtype=torch.float64)
+            except (TypeError, ValueError):
+                raise InvalidCondition(f"{self.name}={value!r} is not a number. Give one.") from None
+        if isinstance(value, str) and value in self.labels:
+            return torch.tensor([self.labels.index(value)])
+        if isinstance(value, int) and 0 <= value < len(self.labels):
+            return torch.tensor([value])
+        known = ", ".join(f"{label!r} ({number})" for number, label in enumerate(self.labels))
+        raise InvalidCondition(f"{self.name}={value!r} is not known to this model. It knows {known}.")
+
+
+def encode_conditions(known: Sequence[Condition], given: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Tensors for every condition that the model knows, from what the structure carries or the defaults.
+
+    A non-zero charge, or any other condition, given to a model that is blind to it warns once, and a missing one
+    that has no default raises :class:`InvalidCondition`.
+    """
+    names = [condition.name for condition in known]
+    for name, value in given.items():
+        if name not in names and not (name == "charge" and value == 0):
+            warnings.warn(
+                f"this model does not know {name}, so {name}={value!r} changes nothing "
+                f"(it knows {', '.join(names) or 'no conditions'})",
+                stacklevel=2,
+            )
+    encoded = {}
+    for condition in known:
+        value = given.get(condition.name, condition.default)
+        if value is None:
+            raise InvalidCondition(
+                f"this model needs {condition.name}. Set atoms.info[{condition.name!r}] or pass {condition.name}=..."
+            )
+        encoded[condition.name] = condition.encode(value)
+    return encoded

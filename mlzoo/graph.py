@@ -1,0 +1,201 @@
+"""The one data structure that every model reads: atoms joined by directed edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import torch
+from ase.data import chemical_symbols
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from mlzoo.conditions import Condition, encode_conditions
+from mlzoo.errors import InvalidStructure, UndeclaredUse
+from mlzoo.neighbors import Pairs, find_pairs
+from mlzoo.structures import Structure, structure_from
+
+SHORTEST_EDGE = 1e-2  # Å; atoms closer than this are the same atom twice
+
+
+@dataclass(frozen=True)
+class Edges:
+    """E directed edges: every ordered pair within a cutoff, each periodic image by itself, sorted by receiver."""
+
+    senders: Int[Tensor, "E"]
+    receivers: Int[Tensor, "E"]
+    shifts: Int[Tensor, "E 3"]  # lattice vectors between the cells of sender and receiver
+    vectors: Float[Tensor, "E 3"]  # Å, from sender to receiver; what energies are differentiated by
+
+    @property
+    def lengths(self) -> Float[Tensor, "E"]:
+        return torch.linalg.vector_norm(self.vectors, dim=1)
+
+    def __len__(self) -> int:
+        return len(self.senders)
+
+
+class Withheld:
+    """Stands where a model reads positions or cell without having declared it: any use says so."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise UndeclaredUse(
+            f"the model reads graph.{self._name} but does not declare it, so its forces and virial would be wrong. "
+            f'Add "{self._name}" to the model\'s `uses`.'
+        )
+
+    __getattr__ = __getitem__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
+    __matmul__ = __rmatmul__ = __truediv__ = __rtruediv__ = __neg__ = __pow__ = __iter__ = __len__ = _refuse
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None) -> NoReturn:
+        next(arg for arg in args if isinstance(arg, Withheld))._refuse()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One or more structures joined into a single graph of A atoms, E edges, S structures.
+
+    Edge ``e`` carries a message from its sender to its receiver.
+    """
+
+    atomic_numbers: Int[Tensor, "A"]
+    positions: Float[Tensor, "A 3"] | Withheld  # Å, float64
+    cell: Float[Tensor, "S 3 3"] | Withheld  # Å, float64, one lattice vector per row
+    pbc: Bool[Tensor, "S 3"]
+    edges: Edges
+    structure_index: Int[Tensor, "A"]  # which structure each atom belongs to
+    conditions: Mapping[str, Tensor]  # charge, spin, head, state, ...: one value a structure
+    long_range: Edges | None = None  # a second, longer list for models that ask for one
+
+    @property
+    def n_atoms(self) -> int:
+        return len(self.atomic_numbers)
+
+    @property
+    def n_structures(self) -> int:
+        return len(self.pbc)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> Graph:
+        """The same graph on another device; edge vectors in ``dtype``, positions and cell always in float64."""
+
+        def moved(edges: Edges) -> Edges:
+            return Edges(
+                edges.senders.to(device),
+                edges.receivers.to(device),
+                edges.shifts.to(device),
+                edges.vectors.to(device, dtype),
+            )
+
+        return Graph(
+            atomic_numbers=self.atomic_numbers.to(device),
+            positions=self.positions.to(device),
+            cell=self.cell.to(device),
+            pbc=self.pbc.to(device),
+            edges=moved(self.edges),
+            structure_index=self.structure_index.to(device),
+            conditions={name: value.to(device) for name, value in self.conditions.items()},
+            long_range=None if self.long_range is None else moved(self.long_range),
+        )
+
+
+def graph_from_structure(
+    source: object,
+    cutoff: float,
+    *,
+    long_range_cutoff: float | None = None,
+    backend: str = "vesin",
+    pairs: Pairs | None = None,
+    conditions: Sequence[Condition] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> Graph:
+    """Graph of one ``ase.Atoms``, pymatgen object or checked :class:`Structure`, on the CPU in float64.
+
+    ``cutoff`` in Å (an edge is in when its length is at most ``cutoff`` + 1e-8); ``pairs`` replaces the search where
+    a list is at hand already. ``conditions`` are those that the model knows, ``overrides`` what the caller says of
+    them. Raises :class:`InvalidStructure`, also for overlapping atoms.
+
+    >>> sodium = ase.build.bulk("Na")  # bcc: 8 neighbours
+    >>> len(graph_from_structure(sodium, cutoff=3.7).edges)
+    8
+    """
+    structure = structure_from(source, overrides)
+    if pairs is None:
+        pairs = find_pairs(structure.positions, structure.cell, structure.pbc, cutoff, backend)
+    edges = _edges(structure, pairs)
+    long_range = None
+    if long_range_cutoff is not None:
+        longer = find_pairs(structure.positions, structure.cell, structure.pbc, long_range_cutoff, backend)
+        long_range = _edges(structure, longer)
+    return Graph(
+        atomic_numbers=torch.from_numpy(structure.atomic_numbers),
+        positions=torch.from_numpy(structure.positions),
+        cell=torch.from_numpy(structure.cell)[None],
+        pbc=torch.from_numpy(structure.pbc)[None],
+        edges=edges,
+        structure_index=torch.zeros(len(structure.atomic_numbers), dtype=torch.int64),
+        conditions=encode_conditions(conditions, structure.conditions),
+        long_range=long_range,
+    )
+
+
+def join(graphs: Sequence[Graph]) -> Graph:
+    """Many graphs as one; their edges never cross. An empty sequence gives a graph of no structures.
+
+    >>> sodium = graph_from_structure(ase.build.bulk("Na"), cutoff=3.7)
+    >>> join([sodium, sodium]).structure_index
+    tensor([0, 1])
+    """
+    if len(graphs) == 1:
+        return graphs[0]
+    atoms = torch.tensor([0] + [graph.n_atoms for graph in graphs]).cumsum(0).tolist()
+    structures = torch.tensor([0] + [graph.n_structures for graph in graphs]).cumsum(0).tolist()
+
+    def joined(lists: Sequence[Edges]) -> Edges:
+        return Edges(
+            senders=_cat([edges.senders + first for edges, first in zip(lists, atoms, strict=False)], (0,)),
+            receivers=_cat([edges.receivers + first for edges, first in zip(lists, atoms, strict=False)], (0,)),
+            shifts=_cat([edges.shifts for edges in lists], (0, 3)),
+            vectors=_cat([edges.vectors for edges in lists], (0, 3), torch.float64),
+        )
+
+    longer = [graph.long_range for graph in graphs if graph.long_range is not None]
+    return Graph(
+        atomic_numbers=_cat([graph.atomic_numbers for graph in graphs], (0,)),
+        positions=_cat([graph.positions for graph in graphs], (0, 3), torch.float64),
+        cell=_cat([graph.cell for graph in graphs], (0, 3, 3), torch.float64),
+        pbc=_cat([graph.pbc for graph in graphs], (0, 3), torch.bool),
+        edges=joined([graph.edges for graph in graphs]),
+        structure_index=_cat(
+            [graph.structure_index + first for graph, first in zip(graphs, structures, strict=False)], (0,)
+        ),
+        conditions={name: torch.cat([g.conditions[name] for g in graphs]) for name in (graphs[0].conditions if graphs else ())},
+        long_range=joined(longer) if longer else None,
+    )
+
+
+def withhold(graph: Graph, names: Sequence[str]) -> Graph:
+    """The graph with ``positions`` or ``cell`` out of reach, for a model that has not declared them."""
+    return replace(graph, **{name: Withheld(name) for name in names})
+
+
+def _cat(parts: list[Tensor], empty: tuple[int, ...], dtype: torch.dtype = torch.int64) -> Tensor:
+    return torch.cat(parts) if parts else torch.empty(empty, dtype=dtype)
+
+
+def _edges(structure: Structure, pairs: Pairs) -> Edges:
+    vectors = torch.from_numpy(pairs.vectors(structure.positions, structure.cell))
+    lengths = torch.linalg.vector_norm(vectors, dim=1)
+    if len(lengths) and float(lengths.min()) < SHORTEST_EDGE:
+        worst = int(lengths.argmin())
+        i, j = sorted((int(pairs.senders[worst]), int(pairs.receivers[worst])))
+        symbols = [chemical_symbols[structure.atomic_numbers[atom]] for atom in (i, j)]
+        raise InvalidStructure(
+            f"atoms {i} ({symbols[0]}) and {j} ({symbols[1]}) overlap: they are {float(lengths[worst]):.2g} Å apart. "
+            "Delete one of them or move it."
+        )
+    return Edges(torch.from_numpy(pairs.senders), torch.from_numpy(pairs.receivers), torch.from_numpy(pairs.shifts), vectors)

@@ -1,0 +1,63 @@
+"""The interfaces that architectures fill: a graph in, energies or properties out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mlzoo.conditions import Condition
+from mlzoo.graph import Graph
+from mlzoo.properties import DERIVED_FROM_ENERGY, Property
+
+
+class Model(nn.Module):
+    """What every architecture says of itself. The attributes are set in the constructor or on the class."""
+
+    cutoff: float  # Å
+    elements: tuple[int, ...]  # atomic numbers that it knows
+    long_range_cutoff: float | None = None  # Å; asks for the second edge list, `graph.long_range`
+    conditions: tuple[Condition, ...] = ()  # charge, head, state, ... that it reads from `graph.conditions`
+    edge_order: Literal["any", "matgl"] = "any"  # "matgl": the numbers depend on the order of that code's edge list
+
+    @property
+    def predicts(self) -> tuple[Property, ...]:
+        raise NotImplementedError
+
+
+class EnergyModel(Model):
+    """An energy for each atom; forces, virial, stress and Hessian follow by differentiation (`mlzoo.derivatives`).
+
+    ``forward`` reads ``graph.edges.vectors`` for all geometry and returns at least ``energies`` (A,) in eV, pair terms
+    half to each atom, and whatever else ``outputs`` names.
+    """
+
+    smoothness: Literal["none", "energy", "forces"] = "forces"  # what is continuous when an atom crosses the cutoff
+    local: bool = True  # whether two fragments beyond all cutoffs are independent
+    derivatives: Literal[0, 1, 2] = 2  # highest derivative of the energy: forces 1, Hessian 2
+    uses: frozenset[str] = frozenset()  # of {"positions", "cell"}, where the energy needs more than edge vectors
+    outputs: tuple[Property, ...] = ()  # what it predicts besides the energy: charges, dipole, ...
+
+    @property
+    def predicts(self) -> tuple[Property, ...]:
+        return (*(DERIVED_FROM_ENERGY if self.derivatives else DERIVED_FROM_ENERGY[:2]), *self.outputs)
+
+    def forward(self, graph: Graph) -> dict[str, Float[Tensor, "..."]]:
+        raise NotImplementedError
+
+
+class PropertyModel(Model):
+    """One value a structure, or a few, that are not derived from an energy: a band gap, a formation energy.
+
+    ``forward`` returns a (S,) tensor for each of ``outputs``.
+    """
+
+    outputs: tuple[Property, ...]
+
+    @property
+    def predicts(self) -> tuple[Property, ...]:
+        return self.outputs
+
+    def forward(self, graph: Graph) -> dict[str, Float[Tensor, "..."]]:
+        raise NotImplementedError

@@ -1,0 +1,129 @@
+"""A structure as the user has it (ASE or pymatgen), checked and in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from jaxtyping import Bool, Float, Int
+
+from mlzoo.errors import InvalidStructure
+
+CONDITION_NAMES = ("charge", "spin", "head", "state", "temperature")
+"""Read from ``atoms.info`` or the pymatgen attributes; ``spin`` is the multiplicity 2S+1."""
+
+SMALLEST_VOLUME = 1e-4  # of periodic lattice vectors scaled to unit length: flatter ones count as linearly dependent
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One structure of A atoms in eV-Å conventions, independent of the object it came from."""
+
+    atomic_numbers: Int[np.ndarray, "A"]
+    positions: Float[np.ndarray, "A 3"]  # Å
+    cell: Float[np.ndarray, "3 3"]  # Å, one lattice vector per row; zero where there is none
+    pbc: Bool[np.ndarray, "3"]
+    conditions: Mapping[str, Any]  # what it carries besides geometry, as the user wrote it
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether a stress is defined: periodic somewhere, and a cell of three independent vectors."""
+        return bool(self.pbc.any()) and abs(np.linalg.det(self.cell)) > 1e-10
+
+
+def is_structure(source: object) -> bool:
+    """Whether this is one structure; Atoms and pymatgen's classes are themselves iterable, so ask before iterating."""
+    return isinstance(source, Structure | Atoms) or _is_pymatgen(source)
+
+
+def structure_from(source: object, conditions: Mapping[str, Any] | None = None) -> Structure:
+    """Read and check an ``ase.Atoms`` or a pymatgen ``Structure`` or ``Molecule``; it is never written to.
+
+    ``conditions`` override what the object carries. Raises :class:`InvalidStructure` for an empty or disordered
+    structure, NaN, an atom without a chemical element, and periodic lattice vectors that span no volume.
+    """
+    if isinstance(source, Structure):
+        read = source
+    elif isinstance(source, Atoms):
+        read = _from_ase(source)
+    elif _is_pymatgen(source):
+        read = _from_pymatgen(source)
+    else:
+        raise InvalidStructure(
+            f"a {type(source).__module__}.{type(source).__qualname__} is not a structure. "
+            "Pass an ase.Atoms or a pymatgen Structure or Molecule."
+        )
+    read = Structure(read.atomic_numbers, read.positions, read.cell, read.pbc, {**read.conditions, **(conditions or {})})
+    _check(read)
+    return read
+
+
+def _from_ase(atoms: Atoms) -> Structure:
+    return Structure(
+        atomic_numbers=atoms.numbers.astype(np.int64),
+        positions=np.array(atoms.positions, dtype=np.float64, order="C"),
+        cell=np.array(atoms.cell.array, dtype=np.float64, order="C"),
+        pbc=np.array(atoms.pbc, dtype=bool),
+        conditions={name: atoms.info[name] for name in CONDITION_NAMES if name in atoms.info},
+    )
+
+
+def _is_pymatgen(source: object) -> bool:
+    """Without importing pymatgen: whoever made a pymatgen object has imported it already."""
+    return any(base.__module__ == "pymatgen.core.structure" for base in type(source).__mro__)
+
+
+def _from_pymatgen(source: Any) -> Structure:
+    if not source.is_ordered:
+        site = next(i for i, site in enumerate(source) if not site.is_ordered)
+        raise InvalidStructure(
+            f"site {site} is disordered ({source[site].species_string}): a model needs one element on each site. "
+            "Make an ordered structure first, with pymatgen's OrderDisorderedStructureTransformation for example."
+        )
+    lattice = getattr(source, "lattice", None)  # a Molecule has none
+    carried = dict(getattr(source, "properties", None) or {})
+    # the public attributes fill in what nobody said (oxidation states, electron counts); these are what was said
+    carried |= {"charge": getattr(source, "_charge", None), "spin": getattr(source, "_spin_multiplicity", None)}
+    return Structure(
+        atomic_numbers=np.array([getattr(site.specie, "Z", 0) for site in source], dtype=np.int64),
+        positions=np.array(source.cart_coords, dtype=np.float64).reshape(-1, 3),
+        cell=np.zeros((3, 3)) if lattice is None else np.array(lattice.matrix, dtype=np.float64),
+        pbc=np.zeros(3, dtype=bool) if lattice is None else np.array(lattice.pbc, dtype=bool),
+        conditions={name: carried[name] for name in CONDITION_NAMES if carried.get(name) is not None},
+    )
+
+
+def _check(structure: Structure) -> None:
+    if len(structure.atomic_numbers) == 0:
+        raise InvalidStructure("the structure is empty: there are no atoms to evaluate. Check how it was read or built.")
+    nameless = np.flatnonzero((structure.atomic_numbers < 1) | (structure.atomic_numbers >= len(chemical_symbols)))
+    if len(nameless):
+        raise InvalidStructure(
+            f"atom {nameless[0]} has atomic number {structure.atomic_numbers[nameless[0]]}, which is no element. "
+            "Replace dummy atoms (X) by elements or delete them."
+        )
+    for name, values in (("position", structure.positions), ("lattice vector", structure.cell)):
+        broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(broken):
+            raise InvalidStructure(
+                f"{name} {broken[0]} is {values[broken[0]].tolist()}: not finite. "
+                "Look at the step before, where a simulation may have blown up or a file been cut short."
+            )
+    vectors = structure.cell[structure.pbc]
+    lengths = np.linalg.norm(vectors, axis=1)
+    axes = np.flatnonzero(structure.pbc)
+    if (lengths == 0).any():
+        axis = axes[np.argmin(lengths)]
+        raise InvalidStructure(
+            f"the structure is periodic along axis {axis}, but lattice vector {axis} is zero. "
+            f"Give it a length or set pbc[{axis}] to False."
+        )
+    if len(vectors) and np.prod(np.linalg.svd(vectors / lengths[:, None], compute_uv=False)) < SMALLEST_VOLUME:
+        raise InvalidStructure(
+            f"the periodic lattice vectors {vectors.tolist()} are linearly dependent: the cell is singular. "
+            "Correct the cell or the periodicity."
+        )

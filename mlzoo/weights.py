@@ -1,0 +1,86 @@
+"""Our own layout of a weight: a folder with its config, its tensors, its checks and its card.
+
+| file | what |
+|---|---|
+| ``README.md`` | the card |
+| ``config.json`` | architecture, plugin, dtype, the network's config, where the weights came from |
+| ``model.safetensors`` | the tensors |
+| ``checks.json`` | a few structures with reference values, and tolerances for each dtype |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mlzoo.errors import UnreadableFile
+
+LAYOUT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """``config.json``: everything about a weight but its tensors."""
+
+    architecture: str
+    package: str  # the distribution that brings the architecture
+    version: str  # of that distribution when the weight was written
+    dtype: str
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    layout: int = LAYOUT_VERSION
+
+
+def is_ours(path: Path) -> bool:
+    """Whether this folder is in our layout, by its names alone."""
+    return (path / "config.json").is_file() and (path / "model.safetensors").is_file()
+
+
+def write(folder: Path, manifest: Manifest, state: Mapping[str, Tensor], checks: Mapping[str, Any], card: str) -> None:
+    """Write a weight; tensors that share memory are written once each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}, folder / "model.safetensors")
+    _write_json(folder / "config.json", asdict(manifest))
+    _write_json(folder / "checks.json", checks)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
+    """Read a weight in our layout. Raises :class:`UnreadableFile` for a file that is missing, corrupt or too new."""
+    said = read_json(folder / "config.json")
+    if not isinstance(said, dict) or not {"architecture", "config", "layout"} <= said.keys():
+        raise UnreadableFile(f"{folder / 'config.json'} is not the config of an mlzoo weight. Fetch or convert it again.")
+    if said["layout"] > LAYOUT_VERSION:
+        raise UnreadableFile(f"{folder} has layout {said['layout']}, this mlzoo reads up to {LAYOUT_VERSION}. Update mlzoo.")
+    try:
+        return Manifest(**said), load_file(folder / "model.safetensors")
+    except (SafetensorError, OSError, TypeError) as error:
+        raise UnreadableFile(f"{folder} is not a whole mlzoo weight ({error}). Fetch or convert it again.") from error
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file, or :class:`UnreadableFile` that says what is wrong with it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+    except ValueError as error:
+        raise UnreadableFile(f"{path} is not JSON ({error}). Fetch it again.") from error
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,134 @@
+"""M3GNet, as in figure 1 of Chen and Ong, Nat. Comput. Sci. 2, 718 (2022)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mlzoo.graph import Graph
+from mlzoo.model import EnergyModel, Model, PropertyModel
+from mlzoo.nn.mlp import MLP, EdgeGatedMLP, GatedMLP
+from mlzoo.nn.radial import BesselBasis, SmoothBesselBasis
+from mlzoo.nn.reference import ReferenceEnergies
+from mlzoo.nn.segments import sum_per_segment
+from mlzoo.nn.set2set import Set2Set
+from mlzoo.properties import Property
+from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, Set2SetReadout
+from mlzoo_m3gnet.threebody import ShortBonds, ThreeBodyGeometry, ThreeBodyInteraction
+
+
+class Block(nn.Module):
+    """Three-body interaction, then edge update, then atom update (eqs. 2 to 6)."""
+
+    def __init__(self, config: M3GNetConfig, basis_size: int):
+        super().__init__()
+        widths = [config.hidden_width, config.hidden_width]
+        self.aggregate = config.aggregate
+        self.threebody = ThreeBodyInteraction(config)
+        self.edge_update = EdgeGatedMLP(config.node_width, config.edge_width, [*widths, config.edge_width])
+        self.edge_weights = nn.Linear(basis_size, config.edge_width, bias=False)
+        self.node_update = EdgeGatedMLP(config.node_width, config.edge_width, [*widths, config.node_width])
+        self.node_weights = nn.Linear(basis_size, config.node_width, bias=False)
+
+    def forward(
+        self,
+        nodes: Float[Tensor, "A V"],
+        edges: Float[Tensor, "E W"],
+        basis: Float[Tensor, "E K"],
+        bonds: ShortBonds,
+        ends: dict[str, Tensor],
+        rows: tuple[Tensor, Tensor],
+    ) -> tuple[Float[Tensor, "A V"], Float[Tensor, "E W"]]:
+        edges = self.threebody(nodes, edges, bonds)
+        edges = edges + self.edge_update(nodes, edges, rows) * self.edge_weights(basis)
+        messages = self.node_update(nodes, edges, rows) * self.node_weights(basis)
+        return nodes + sum_per_segment(messages, ends[self.aggregate], len(nodes)), edges
+
+
+class Representation(nn.Module):
+    """Everything before the readout: features of each atom from the graph."""
+
+    index_of: Tensor
+
+    def __init__(self, config: M3GNetConfig):
+        super().__init__()
+        size = config.max_l * config.max_n
+        index_of = torch.full((119,), -1)
+        index_of[list(config.elements)] = torch.arange(len(config.elements))
+        self.register_buffer("index_of", index_of, persistent=False)
+        if config.radial_basis == "smooth":
+            basis_size, threebody_basis = config.max_n, SmoothBesselBasis(size, config.cutoff)
+            self.basis: nn.Module = SmoothBesselBasis(config.max_n, config.cutoff)
+        else:
+            basis_size, threebody_basis = size, BesselBasis(config.max_l, config.max_n, config.cutoff)
+            self.basis = threebody_basis
+        self.node_embedding = nn.Embedding(len(config.elements), config.node_width)
+        self.edge_embedding = MLP([basis_size, config.edge_width], activate_last=True)
+        self.geometry = ThreeBodyGeometry(config, threebody_basis)
+        self.blocks = nn.ModuleList(Block(config, basis_size) for _ in range(config.blocks))
+
+    def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
+        # all edges come in both directions, so the receiver can be the centre and the sender its neighbour
+        centres, neighbours = graph.edges.receivers, graph.edges.senders
+        ends = {"centre": centres, "neighbour": neighbours}
+        rows = EdgeGatedMLP.ends(centres, neighbours, graph.n_atoms)
+        lengths = graph.edges.lengths  # (E,)
+        basis = self.basis(lengths)  # (E, K)
+        bonds = self.geometry(graph.edges.vectors, lengths, centres, neighbours, self._first_edges(graph))
+        nodes = self.node_embedding(self.index_of[graph.atomic_numbers])  # (A, V)
+        edges = self.edge_embedding(basis)  # (E, W)
+        for block in self.blocks:
+            nodes, edges = block(nodes, edges, basis, bonds, ends, rows)
+        return nodes
+
+    @staticmethod
+    def _first_edges(graph: Graph) -> Tensor:
+        """For each edge, the first edge of its structure."""
+        structure = graph.structure_index[graph.edges.receivers]
+        return torch.searchsorted(structure, structure)
+
+
+class M3GNetPotential(EnergyModel):
+    """Energies of atoms: the scaled readout plus the reference energy of each element."""
+
+    def __init__(self, config: M3GNetConfig):
+        super().__init__()
+        _declare(self, config)
+        assert isinstance(config.readout, EnergyReadout)
+        self.smoothness = "forces" if config.radial_basis == "smooth" else "energy"
+        self.local = config.triplets == "correct"  # the defect couples atoms that are far apart
+        self.scale = config.readout.scale  # eV
+        self.representation = Representation(config)
+        widths = [config.node_width, config.node_width, config.hidden_width, config.hidden_width, 1]
+        self.readout = GatedMLP(widths, activate_last=False)
+        self.references = ReferenceEnergies(torch.zeros(len(config.elements)))
+
+    def forward(self, graph: Graph) -> dict[str, Tensor]:
+        nodes = self.representation(graph)  # (A, V)
+        learned = self.readout(nodes).squeeze(1).double() * self.scale  # (A,)
+        return {"energies": learned + self.references(self.representation.index_of[graph.atomic_numbers])}
+
+
+class M3GNetProperty(PropertyModel):
+    """One intensive property of the structure."""
+
+    def __init__(self, config: M3GNetConfig):
+        super().__init__()
+        _declare(self, config)
+        assert isinstance(config.readout, Set2SetReadout)
+        self.target = config.readout
+        self.outputs = (Property(self.target.name, self.target.unit),)
+        self.representation = Representation(config)
+        self.set2set = Set2Set(config.node_width, self.target.steps, self.target.layers)
+        self.readout = MLP([2 * config.node_width, config.hidden_width, config.hidden_width, 1])
+
+    def forward(self, graph: Graph) -> dict[str, Tensor]:
+        nodes = self.representation(graph)  # (A, V)
+        whole = self.set2set(nodes, graph.structure_index, graph.n_structures)  # (S, 2V)
+        return {self.target.name: self.readout(whole).squeeze(1).double() * self.target.std + self.target.mean}
+
+
+def _declare(model: Model, config: M3GNetConfig) -> None:
+    model.cutoff, model.elements = config.cutoff, config.elements
+    model.edge_order = "matgl" if config.triplets == "pruned" else "any"

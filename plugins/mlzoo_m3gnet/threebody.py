@@ -1,0 +1,125 @@
+"""The three-body interaction of M3GNet, in time linear in the number of edges.
+
+For a bond i→j the paper sums over all other bonds i→k
+
+    T_ij,ln = f_c(r_ij) Σ_{k≠j} g_ik,ln Y_l0(cos θ_jik),    g_ik,ln = f_c(r_ik) χ_ln(r_ik) σ(W v_k + b)_ln.
+
+Every factor but the angle belongs to one bond, and the addition theorem splits that one too:
+Y_l0(cos θ_jik) = √(4π/(2l+1)) Σ_m Y_lm(r̂_ij) Y_lm(r̂_ik). So each atom collects its neighbourhood once,
+A_i,lnm = Σ_k g_ik,ln Y_lm(r̂_ik), and each bond reads its sum off that, less its own term:
+
+    T_ij,ln = f_c(r_ij) [ √(4π/(2l+1)) Σ_m Y_lm(r̂_ij) A_i,lnm − √((2l+1)/4π) g_ij,ln ].
+
+There is no list of triplets, and no arccos whose derivative would fail where atoms are in line.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from e3nn import o3
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from mlzoo.nn.cutoffs import quintic_cutoff
+from mlzoo.nn.mlp import GatedMLP
+from mlzoo.nn.segments import sum_per_segment
+from mlzoo_m3gnet.config import M3GNetConfig
+
+
+@dataclass(frozen=True)
+class ShortBonds:
+    """The P bonds within the three-body cutoff, and what of them does not depend on features."""
+
+    centres: Int[Tensor, "P"]
+    neighbours: Int[Tensor, "P"]  # the atom that each bond is taken to supply
+    targets: Int[Tensor, "P"]  # the edge of the graph that receives each bond's sum
+    radial: Float[Tensor, "P LN"]  # f_c(r) χ_ln(r)
+    cutoffs: Float[Tensor, "P 1"]  # f_c(r)
+    harmonics: Float[Tensor, "P LNM"]  # Y_lm, repeated for every n
+    own: Float[Tensor, "P LN"]  # what a bond would add to itself, per unit of its gate
+
+
+class ThreeBodyGeometry(nn.Module):
+    """From edge vectors to :class:`ShortBonds`, once for all blocks."""
+
+    def __init__(self, config: M3GNetConfig, basis: nn.Module):
+        super().__init__()
+        self.cutoff, self.pruned = config.threebody_cutoff, config.triplets == "pruned"
+        self.degrees, self.count = range(config.max_l), config.max_n
+        self.basis = basis
+        self.irreps = o3.Irreps.spherical_harmonics(config.max_l - 1)
+        # column of (l, n, m) in Y_lm, sqrt(4π/(2l+1)) folded in; of each (l, n), what is subtracted
+        columns = [l * l + m for l in self.degrees for _ in range(self.count) for m in range(2 * l + 1)]
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+        own = [math.sqrt((2 * l + 1) / (4 * math.pi)) for l in self.degrees for _ in range(self.count)]
+        self.register_buffer("own", torch.tensor(own, dtype=torch.float64), persistent=False)
+
+    def forward(
+        self,
+        vectors: Float[Tensor, "E 3"],
+        lengths: Float[Tensor, "E"],
+        centres: Int[Tensor, "E"],
+        neighbours: Int[Tensor, "E"],
+        first_edges: Int[Tensor, "E"],
+    ) -> ShortBonds:
+        short = (lengths.detach() <= self.cutoff).nonzero().squeeze(1)
+        targets = self._pruned_targets(short, first_edges) if self.pruned else short
+        r = lengths[short]
+        weights = quintic_cutoff(lengths[targets], self.cutoff)[:, None]
+        radial = self.basis(r) * weights
+        directions = vectors[short] / r[:, None]
+        harmonics = o3.spherical_harmonics(self.irreps, directions, normalize=False, normalization="integral")
+        return ShortBonds(
+            centres=centres[short],
+            neighbours=neighbours[targets],
+            targets=targets,
+            radial=radial,
+            cutoffs=weights,
+            harmonics=harmonics.index_select(1, self.columns),
+            own=radial * self.own,
+        )
+
+    @staticmethod
+    def _pruned_targets(short: Int[Tensor, "P"], first_edges: Int[Tensor, "E"]) -> Int[Tensor, "P"]:
+        """MatGL's defect up to 4.0.3: the p-th short bond of a structure is taken for the p-th of all its bonds."""
+        first = first_edges[short]
+        _, structure, count = torch.unique_consecutive(first, return_inverse=True, return_counts=True)
+        rank = torch.arange(len(short), device=short.device) - (count.cumsum(0) - count)[structure]
+        return first + rank
+
+
+class ThreeBodyInteraction(nn.Module):
+    """Adds to each edge what the other bonds of its centre say of it (eqs. 2 and 3 of the paper)."""
+
+    def __init__(self, config: M3GNetConfig):
+        super().__init__()
+        self.degrees, self.count = range(config.max_l), config.max_n
+        size = config.max_l * config.max_n
+        self.gate = nn.Linear(config.node_width, size)
+        self.update = GatedMLP([size, config.edge_width], bias=False)
+
+    def forward(
+        self, nodes: Float[Tensor, "A V"], edges: Float[Tensor, "E W"], bonds: ShortBonds
+    ) -> Float[Tensor, "E W"]:
+        gates = torch.sigmoid(self.gate(nodes)).index_select(0, bonds.neighbours)  # (P, LN)
+        supplied = self._each_m(bonds.radial * gates) * bonds.harmonics  # (P, LNM)
+        collected = sum_per_segment(supplied, bonds.centres, len(nodes)).index_select(0, bonds.centres)  # (P, LNM)
+        sums = self._sum_m(collected * bonds.harmonics) - bonds.own * gates  # (P, LN)
+        # a gated perceptron without bias gives zero for zero, so only edges that are targets change
+        return edges.index_add(0, bonds.targets, self.update(sums * bonds.cutoffs))
+
+    def _each_m(self, values: Float[Tensor, "P LN"]) -> Float[Tensor, "P LNM"]:
+        blocks = values.split(self.count, dim=1)
+        return torch.cat([block.repeat_interleave(2 * l + 1, dim=1) for l, block in zip(self.degrees, blocks, strict=True)], 1)
+
+    def _sum_m(self, values: Float[Tensor, "P LNM"]) -> Float[Tensor, "P LN"]:
+        """Σ_m within each (l, n), with √(4π/(2l+1))."""
+        blocks = values.split([self.count * (2 * l + 1) for l in self.degrees], dim=1)
+        sums = [
+            block.unflatten(1, (self.count, 2 * l + 1)).sum(dim=2) * math.sqrt(4 * math.pi / (2 * l + 1))
+            for l, block in zip(self.degrees, blocks, strict=True)
+        ]
+        return torch.cat(sums, dim=1)
