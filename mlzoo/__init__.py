@@ -1,0 +1,28 @@
+"""mlzoo: a plugin-based model zoo for atomistic graph neural networks, with one calculator.
+
+>>> import mlzoo
+>>> from ase.build import bulk
+>>> model = mlzoo.load("m3gnet-emt")
+>>> round(model.predict(bulk("Cu"))["energy"], 1)
+-0.0
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlzoo.zoo import calculator as calculator
+    from mlzoo.zoo import load as load
+
+__all__ = ["calculator", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Nothing is imported before it is used: no torch, no plugin."""
+    if name in __all__:
+        return getattr(import_module("mlzoo.zoo"), name)
+    raise AttributeError(f"module 'mlzoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

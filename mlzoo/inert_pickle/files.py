@@ -17,7 +17,7 @@ from mlzoo.inert_pickle.machine import Machine
 from mlzoo.inert_pickle.rebuild import STORAGES, ForeignName, Reference, Storage
 
 ZIP_MAGIC = b"PK\x03\x04"
-LEGACY_MAGIC = b"\x80\x02\x8a\x0alF\x9cj\xa8P\x19."  # the pickled number 0x1950a86a20f9469cfc6c
+LEGACY_MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")  # the first of several pickles is this number
 CHUNK = 2**20  # bytes
 CORRUPT = (zipfile.BadZipFile, EOFError, struct.error, ValueError, TypeError, AttributeError, LookupError)
 CORRUPT_TOO = (RuntimeError, OverflowError, MemoryError)  # encrypted or too new a zip, numbers out of all bounds
@@ -38,7 +38,7 @@ def load(path: str | os.PathLike[str], records: Collection[str] = ()) -> object:
             return _read(file, (records,) if isinstance(records, str) else records)
     except ForeignName as error:
         raise UnsafePickle(
-            f"{path}: the pickle names {_printable(error)}, which is neither a tensor, nor a plain container, nor a "
+            f"{path}: the pickle asks for {_printable(error)}, which is neither a tensor, nor a plain container, nor a "
             "record of this format. Nothing of it was run. Ask its author for the weights as safetensors, or as "
             "`torch.save(model.state_dict(), ...)`."
         ) from None
@@ -59,18 +59,18 @@ def _printable(error: BaseException) -> str:
 
 
 def _read(file: BinaryIO, records: Collection[str]) -> object:
-    start = file.read(len(LEGACY_MAGIC))
+    start = file.read(32)
     file.seek(0)
     if start.startswith(ZIP_MAGIC):
         return _read_zip(file, records)
     stream = io.BytesIO(file.read())  # a length that the file declares can then not exceed the file
-    if start == LEGACY_MAGIC:
+    if LEGACY_MAGIC in start:
         return _read_legacy(stream, records)
     return Machine(stream, records, _no_storage).run()
 
 
 def _no_storage(identity: object) -> Storage:
-    raise ForeignName("a persistent id, but holds no storages")
+    raise ForeignName("a persistent id without an archive of storages")
 
 
 class Storages:

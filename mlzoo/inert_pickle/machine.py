@@ -56,10 +56,9 @@ class Machine:
             if opcode.name == "STOP":
                 break
             self._step(opcode.name, argument)
-        (result,) = self.stack
-        if self.outer:
-            raise ValueError("a MARK without its end")
-        return result
+        if self.outer or len(self.stack) != 1:
+            raise ValueError("a pickle that does not end with one object")
+        return self.stack.pop()
 
     def _step(self, opcode: str, argument: Any) -> None:
         push, pop = self.stack.append, self.stack.pop
@@ -73,6 +72,8 @@ class Machine:
             case "MEMOIZE":
                 self.memo[len(self.memo)] = self.stack[-1]
             case "BINGET" | "LONG_BINGET" | "GET":
+                if argument not in self.memo:
+                    raise ValueError(f"entry {argument} of the memo, which was never made")
                 push(self.memo[argument])
             case _ if opcode in CONSTANTS:
                 push(CONSTANTS[opcode])

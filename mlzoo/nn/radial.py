@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import spherical_jn
-from torch import Tensor, nn
+from torch import Tensor
+
+from mlzoo.nn.constants import KeepsFloat64
 
 
 def spherical_bessel_roots(degrees: int, count: int) -> Float[Tensor, "L N"]:
@@ -36,7 +38,7 @@ def spherical_bessel(degrees: int, x: Float[Tensor, "*N"]) -> list[Float[Tensor,
     return functions[:degrees]
 
 
-class BesselBasis(nn.Module):
+class BesselBasis(KeepsFloat64):
     """j_l(z_ln r/r_c), normalised on [0, r_c], for l < ``degrees`` and n < ``count``; zero, with a kink, at r_c.
 
     Chen and Ong, Nat. Comput. Sci. 2, 718 (2022), eq. 3. Column l·count + n.
@@ -56,13 +58,13 @@ class BesselBasis(nn.Module):
 
     def forward(self, lengths: Float[Tensor, "E"]) -> Float[Tensor, "E K"]:
         columns = []
-        for degree, (roots, norms) in enumerate(zip(self.scaled_roots, self.norms, strict=True)):
+        for degree, (roots, norms) in enumerate(zip(self.scaled_roots.to(lengths.dtype), self.norms.to(lengths.dtype), strict=True)):
             x = lengths.clamp(max=self.cutoff)[:, None] * roots
             columns.append(spherical_bessel(degree + 1, x)[degree] * norms)
         return torch.cat(columns, dim=1)
 
 
-class SmoothBesselBasis(nn.Module):
+class SmoothBesselBasis(KeepsFloat64):
     """Orthonormal combinations of sinc functions whose value and first two derivatives vanish at r_c.
 
     Kocer, Mason and Erturk, AIP Adv. 10, 015021 (2020), eqs. 6 to 9; ``count`` functions, n = 0, 1, ...
@@ -93,4 +95,5 @@ class SmoothBesselBasis(nn.Module):
         return torch.stack(rows)
 
     def forward(self, lengths: Float[Tensor, "E"]) -> Float[Tensor, "E K"]:
-        return torch.sinc(lengths[:, None] * self.frequencies) @ self.mixing.T
+        frequencies, mixing = self.frequencies.to(lengths.dtype), self.mixing.to(lengths.dtype)
+        return torch.sinc(lengths[:, None] * frequencies) @ mixing.T

@@ -2,14 +2,13 @@
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+
+from mlzoo.nn.constants import KeepsFloat64
 
 
-class ReferenceEnergies(nn.Module):
-    """One energy for each element, in eV, kept in float64 whatever the dtype of the network around it.
-
-    They are large (1e3 eV and more) and would cost a float32 model its last digits.
-    """
+class ReferenceEnergies(KeepsFloat64):
+    """One energy for each element, in eV, in float64 whatever the dtype of the network around it."""
 
     energies: Tensor
 
@@ -19,7 +18,3 @@ class ReferenceEnergies(nn.Module):
 
     def forward(self, element_index: Int[Tensor, "A"]) -> Float[Tensor, "A"]:
         return self.energies[element_index]
-
-    def _apply(self, fn, recurse=True):  # nn.Module.to, .float(), .half(): the device follows, the dtype stays
-        self.energies = self.energies.to(fn(self.energies).device)
-        return self

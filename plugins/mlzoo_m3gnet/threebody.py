@@ -23,6 +23,7 @@ from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.cutoffs import quintic_cutoff
 from mlzoo.nn.mlp import GatedMLP
 from mlzoo.nn.segments import sum_per_segment
@@ -42,7 +43,7 @@ class ShortBonds:
     own: Float[Tensor, "P LN"]  # what a bond would add to itself, per unit of its gate
 
 
-class ThreeBodyGeometry(nn.Module):
+class ThreeBodyGeometry(KeepsFloat64):
     """From edge vectors to :class:`ShortBonds`, once for all blocks."""
 
     def __init__(self, config: M3GNetConfig, basis: nn.Module):
@@ -79,7 +80,7 @@ class ThreeBodyGeometry(nn.Module):
             radial=radial,
             cutoffs=weights,
             harmonics=harmonics.index_select(1, self.columns),
-            own=radial * self.own,
+            own=radial * self.own.to(radial.dtype),
         )
 
     @staticmethod

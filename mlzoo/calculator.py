@@ -1,0 +1,72 @@
+"""The ASE calculator of any energy model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+
+from mlzoo.derivatives import evaluate
+from mlzoo.errors import UnsupportedProperty
+from mlzoo.neighbors import SkinList
+from mlzoo.predictor import Predictor, is_energy_model
+from mlzoo.structures import CONDITION_NAMES, structure_from
+
+
+class MlzooCalculator(Calculator):
+    """Energy, forces, stress and whatever else the model predicts, for ASE.
+
+    ``skin`` in Å keeps a neighbour list over several steps of a simulation; the numbers stay those of a fresh list.
+    ``conditions`` (``charge=``, ``head=``, ...) override what ``atoms.info`` carries; both belong to the cache key.
+    ``parameters`` state model, device, dtype and the rest, JSON-safe, so that an ASE database keeps them.
+    """
+
+    ignored_changes = {"initial_magmoms", "initial_charges"}
+
+    def __init__(self, predictor: Predictor, *, skin: float = 0.0, **conditions: Any):
+        if not is_energy_model(predictor):
+            predicted = ", ".join(prediction.name for prediction in predictor.model.predicts)
+            raise UnsupportedProperty(f"{predictor.name} predicts {predicted}, no energy: use predict() instead of a calculator.")
+        predictor._check_condition_names(conditions)
+        self.predictor = predictor
+        self.conditions = conditions
+        self.names = tuple(prediction.name for prediction in predictor.model.predicts)
+        self.implemented_properties = [*self.names, "free_energy"]
+        self._skin = SkinList(predictor.cutoff, skin) if skin else None
+        self._carried: dict[str, Any] = {}
+        super().__init__(model=predictor.name, skin=skin, **conditions, **predictor.provenance)
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        changes = super().check_state(atoms, tol)
+        return changes if self._carries(atoms) == self._carried else [*changes, "info"]
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+        super().calculate(atoms, properties, system_changes)
+        structure = structure_from(self.atoms)
+        pairs = None
+        if self._skin is not None and self.predictor.model.edge_order == "any":
+            pairs = self._skin.pairs(structure.positions, structure.cell, structure.pbc)
+        graph = self.predictor.graph(structure, self.conditions, pairs)
+        answers = evaluate(self.predictor.model, graph, self.names)
+        self.results = {}
+        for name, value in answers.items():
+            one_a_structure = value.shape[:1] == (1,) and name not in ("forces", "energies")
+            array = (value[0] if one_a_structure else value).cpu().numpy()
+            self.results[name] = float(array) if array.ndim == 0 else array
+        if np.isnan(self.results["stress"]).all():
+            del self.results["stress"]
+        self.results["free_energy"] = self.results["energy"]
+        self._carried = self._carries(self.atoms)
+
+    def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
+        if name == "stress" and atoms is not None and not structure_from(atoms).has_volume:
+            raise PropertyNotImplementedError(
+                "stress needs a direction that is periodic and a cell with a volume; the virial is there in any case"
+            )
+        return super().get_property(name, atoms, allow_calculation)
+
+    @staticmethod
+    def _carries(atoms: Atoms) -> dict[str, Any]:
+        return {name: atoms.info[name] for name in CONDITION_NAMES if name in atoms.info}

@@ -1,0 +1,247 @@
+"""What `mlzoo.load` returns: one model, ready to answer for one structure or ten thousand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import torch
+from ase.data import chemical_symbols
+from jaxtyping import Float
+
+from mlzoo import checks, weights
+from mlzoo.derivatives import evaluate, hessian
+from mlzoo.errors import InvalidCondition, MlzooError, PredictionError, UnsupportedElement
+from mlzoo.graph import Graph, graph_from_structure, join
+from mlzoo.model import EnergyModel, Model
+from mlzoo.neighbors import Pairs
+from mlzoo.structures import Structure, is_structure, structure_from
+
+if TYPE_CHECKING:
+    from mlzoo.calculator import MlzooCalculator
+
+log = logging.getLogger("mlzoo")
+
+EDGE_BUDGET = {"cpu": 16_000, "cuda": 1_000_000}
+"""Edges in a batch: on a CPU what stays in cache, on a GPU what fills it."""
+
+Prediction = dict[str, Any]
+
+
+class Predictor:
+    """A model with its weights, device and dtype.
+
+    ``model`` is the torch module, ``provenance`` says where everything came from (JSON-safe). Immutable: copies share
+    the weights.
+    """
+
+    def __init__(self, model: Model, manifest: weights.Manifest, name: str, card: str = ""):
+        self.model = model
+        self.manifest = manifest
+        self.name = name
+        self.card = card
+        self._known = np.zeros(len(chemical_symbols) + 1, dtype=bool)
+        self._known[list(model.elements)] = True
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        return dict(self.manifest.provenance)
+
+    @property
+    def cutoff(self) -> float:
+        """Å."""
+        return self.model.cutoff
+
+    def graph(self, structure: object, conditions: Mapping[str, Any] | None = None, pairs: Pairs | None = None) -> Graph:
+        """The graph that the model sees, on its device and in its dtype; ``pairs`` where a list is at hand already."""
+        checked = structure_from(structure)
+        self._check_elements(checked)
+        return self._cpu_graph(checked, conditions or {}, pairs).to(self.device, self.dtype)
+
+    @overload
+    def predict(self, structures: Sequence[object], properties: Collection[str] | None = ..., *, on_error: Literal["raise"] = ..., max_edges: int | None = ..., **conditions: Any) -> list[Prediction]: ...  # fmt: skip
+    @overload
+    def predict(self, structures: object, properties: Collection[str] | None = ..., *, on_error: str = ..., max_edges: int | None = ..., **conditions: Any) -> Any: ...  # fmt: skip
+
+    def predict(
+        self,
+        structures: object,
+        properties: Collection[str] | None = None,
+        *,
+        on_error: Literal["raise", "keep"] | str = "raise",
+        max_edges: int | None = None,
+        **conditions: Any,
+    ) -> Any:
+        """Predict for one structure, a list, or any iterator.
+
+        One structure gives a dict; a list gives a list of dicts; any other iterable gives an iterator, evaluated as it
+        is read. Keys and units are those of ``mlzoo.properties``, all that the model predicts unless ``properties``
+        says which; values are floats and NumPy arrays. ``stress`` is there where the structure is periodic in some
+        direction and its cell has a volume.
+
+        Many structures are evaluated in batches of about ``max_edges`` edges. With ``on_error="keep"`` a
+        :class:`PredictionError` with index and reason stands in the place of a structure that failed; otherwise it is
+        raised. ``conditions`` (``charge=``, ``head=``, ...) override what the structures carry.
+        """
+        names = self._property_names(properties)
+        self._check_condition_names(conditions)
+        if on_error not in ("raise", "keep"):
+            raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
+        if is_structure(structures):
+            return self._evaluate([self.graph(structures, conditions)], names)[0]
+        if not isinstance(structures, Iterable):
+            structure_from(structures)  # raises, and says what a structure is
+        budget = max_edges or EDGE_BUDGET[self.device.type]
+        answers = self._stream(structures, names, budget, on_error == "keep", conditions)  # type: ignore[arg-type]
+        return list(answers) if isinstance(structures, Sequence) else answers
+
+    def hessian(self, structure: object, **conditions: Any) -> Float[np.ndarray, "A 3 A 3"]:
+        """d²E/dr² of one structure in eV/Å²."""
+        self._check_condition_names(conditions)
+        graph = self.graph(structure, conditions)
+        return hessian(self.model, graph).reshape(graph.n_atoms, 3, graph.n_atoms, 3).cpu().numpy()
+
+    def calculator(self, *, skin: float = 0.0, **conditions: Any) -> MlzooCalculator:
+        """An ASE calculator; see :class:`mlzoo.calculator.MlzooCalculator`."""
+        from mlzoo.calculator import MlzooCalculator
+
+        return MlzooCalculator(self, skin=skin, **conditions)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the weight in our layout, with checks that hold it to today's numbers; `mlzoo.load` reads it back."""
+        folder = Path(folder)
+        state = self.model.state_dict()
+        weights.write(folder, self.manifest, state, checks.make(self), self.card or f"# {self.name}\n")
+        return folder
+
+    def __deepcopy__(self, memo: dict) -> Predictor:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<mlzoo {self.name}: {self.manifest.architecture}, {self.dtype}, {self.device}>"
+
+    # How a stream becomes batches
+
+    def _stream(
+        self, structures: Iterable[object], names: tuple[str, ...], budget: int, keep: bool, conditions: Mapping[str, Any]
+    ) -> Iterator[Prediction | PredictionError]:
+        waiting: list[Graph | PredictionError] = []
+        edges = 0
+        for index, source in enumerate(structures):
+            try:
+                structure = structure_from(source)
+                self._check_elements(structure)
+                graph = self._cpu_graph(structure, conditions, None)
+            except MlzooError as error:
+                failure = PredictionError(index, error)
+                if not keep:
+                    raise failure from error
+                waiting.append(failure)
+                continue
+            if edges and edges + len(graph.edges) > budget:
+                yield from self._answers(waiting, names)
+                waiting, edges = [], 0
+            waiting.append(graph)
+            edges += max(len(graph.edges), 1)
+        yield from self._answers(waiting, names)
+
+    def _answers(self, waiting: list[Graph | PredictionError], names: tuple[str, ...]) -> Iterator[Prediction | PredictionError]:
+        graphs = [entry for entry in waiting if isinstance(entry, Graph)]
+        answers = iter(self._evaluate_halving(graphs, names))
+        for entry in waiting:
+            yield next(answers) if isinstance(entry, Graph) else entry
+
+    def _evaluate_halving(self, graphs: list[Graph], names: tuple[str, ...]) -> list[Prediction]:
+        """Evaluate one batch, in halves where it does not fit into memory."""
+        if not graphs:
+            return []
+        try:
+            return self._evaluate([join(graphs).to(self.device, self.dtype)], names)
+        except RuntimeError as error:
+            if len(graphs) == 1 or not _is_out_of_memory(error):
+                raise
+        half = len(graphs) // 2
+        log.warning(
+            "out of memory with %d structures in a batch; going on with %d (predict(..., max_edges=) sets the size)",
+            len(graphs), half,
+        )  # fmt: skip
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return self._evaluate_halving(graphs[:half], names) + self._evaluate_halving(graphs[half:], names)
+
+    def _evaluate(self, graphs: Sequence[Graph], names: tuple[str, ...]) -> list[Prediction]:
+        (graph,) = graphs
+        results = {name: value.cpu().numpy() for name, value in evaluate(self.model, graph, names).items()}
+        return _split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
+
+    # What is refused before any work is done
+
+    def _cpu_graph(self, structure: Structure, conditions: Mapping[str, Any], pairs: Pairs | None) -> Graph:
+        return graph_from_structure(
+            structure,
+            self.model.cutoff,
+            long_range_cutoff=self.model.long_range_cutoff,
+            backend="pymatgen" if self.model.edge_order == "matgl" else "vesin",
+            pairs=pairs,
+            conditions=self.model.conditions,
+            overrides=conditions,
+        )
+
+    def _check_elements(self, structure: Structure) -> None:
+        if self._known[structure.atomic_numbers].all():
+            return
+        unknown = sorted({z for z in structure.atomic_numbers.tolist() if not self._known[z]})
+        raise UnsupportedElement(
+            f"the structure contains {', '.join(chemical_symbols[z] for z in unknown)}, but {self.name} knows only "
+            f"{', '.join(chemical_symbols[z] for z in self.model.elements)}. Load a model that covers them."
+        )
+
+    def _check_condition_names(self, conditions: Mapping[str, Any]) -> None:
+        known = [condition.name for condition in self.model.conditions]
+        for name in conditions:
+            if name not in known:
+                raise InvalidCondition(
+                    f"{self.name} does not know {name}={conditions[name]!r}; it knows {', '.join(known) or 'no conditions'}. "
+                    "Leave it out or load a model that does."
+                )
+
+    def _property_names(self, properties: Collection[str] | None) -> tuple[str, ...]:
+        if isinstance(properties, str):
+            return (properties,)
+        return tuple(prediction.name for prediction in self.model.predicts) if properties is None else tuple(properties)
+
+
+def _split(graph: Graph, results: Mapping[str, np.ndarray], per: Mapping[str, str]) -> list[Prediction]:
+    """Results of a batch as one dict a structure."""
+    last = np.cumsum(np.bincount(graph.structure_index.cpu().numpy(), minlength=graph.n_structures))[:-1]
+    pieces = {name: np.split(value, last) if per[name] == "atom" else value for name, value in results.items()}
+    answers: list[Prediction] = []
+    for structure in range(graph.n_structures):
+        answer: Prediction = {}
+        for name, values in pieces.items():
+            value = values[structure]
+            if name == "stress" and np.isnan(value).all():
+                continue
+            answer[name] = float(value) if np.ndim(value) == 0 else np.array(value)
+        answers.append(answer)
+    return answers
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+
+
+def is_energy_model(predictor: Predictor) -> bool:
+    """Whether forces and an ASE calculator make sense for it."""
+    return isinstance(predictor.model, EnergyModel)
