@@ -1,7 +1,5 @@
 """The back ends by name, and the one signature they share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

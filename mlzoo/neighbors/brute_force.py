@@ -1,6 +1,4 @@
-"""The judge of the other back ends: every atom against every image that could reach it. Short, slow, obviously right."""
-
-from __future__ import annotations
+"""The judge of the other back ends: every atom against every image that could reach it. Short, slow, plain."""
 
 import numpy as np
 from jaxtyping import Bool, Float64

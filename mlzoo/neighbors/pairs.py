@@ -1,7 +1,5 @@
 """Who is a neighbour of whom: directed pairs of atoms within a cutoff, each periodic image by itself."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +36,7 @@ class Pairs:
         offsets = shift_offsets(self.shifts, cell)
         return np.ascontiguousarray(separations(positions, self.senders, self.receivers, offsets).T)
 
-    def keep(self, mask: Bool[np.ndarray, "E"]) -> Pairs:
+    def keep(self, mask: Bool[np.ndarray, "E"]) -> "Pairs":
         """The pairs where ``mask`` is true, in the same order."""
         kept = np.flatnonzero(mask)
         return Pairs(self.senders.take(kept), self.receivers.take(kept), self.shifts.take(kept, axis=0))
@@ -48,9 +46,7 @@ class Pairs:
 # wherever it stands in a list and in either direction, so that every list draws the cutoff at the same place.
 
 
-def shift_offsets(
-    shifts: Int[np.ndarray, "E 3"], cell: Float64[np.ndarray, "3 3"]
-) -> Float64[np.ndarray, "3 E"]:
+def shift_offsets(shifts: Int[np.ndarray, "E 3"], cell: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 E"]:
     """shift · cell in Å, one row per Cartesian component."""
     first, second, third = shifts.T.astype(np.float64, order="C")
     offsets = np.empty((3, len(shifts)))

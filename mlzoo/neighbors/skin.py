@@ -1,7 +1,5 @@
 """A neighbour list that lives through many steps of molecular dynamics, and is exact at each of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +34,9 @@ class SkinList:
 
     def __init__(self, cutoff: float, skin: float, backend: str = "vesin"):
         if skin > 0 and backend == "pymatgen":
-            raise MlzooError("the pymatgen back end orders pairs by the cutoff searched: use skin=0, or backend='vesin'.")
+            raise MlzooError(
+                "the pymatgen back end orders pairs by the searched cutoff: use skin=0 or backend='vesin'."
+            )
         self.cutoff = cutoff
         self.skin = skin
         self.rebuilds = 0

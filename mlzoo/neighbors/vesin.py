@@ -1,7 +1,5 @@
 """The default back end: vesin's cell list, linear in the number of atoms."""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float64
 

@@ -63,22 +63,27 @@ class EdgeGatedMLP(GatedMLP):
         super().__init__([2 * node_width + edge_width, *widths])
         self.blocks = [node_width, node_width, edge_width]
 
-    def forward(  # type: ignore[override]
-        self, nodes: Float[Tensor, "A V"], edges: Float[Tensor, "E W"], ends: tuple[Tensor, Tensor]
-    ) -> Float[Tensor, "E O"]:
-        """``ends`` are the rows of the centres and the neighbours in [value; gate] stacked tables, from :meth:`ends`."""
-        assert self.biases is not None
-        to_centre, to_neighbour, to_edge = self.weights[0].split(self.blocks, dim=1)
-        both = nodes.expand(2, -1, -1)
-        centres = torch.baddbmm(self.biases[0], both, to_centre).flatten(0, 1).index_select(0, ends[0])  # (2E, H)
-        neighbours = torch.bmm(both, to_neighbour).flatten(0, 1).index_select(0, ends[1])  # (2E, H)
-        atoms = (centres + neighbours).unflatten(0, (2, -1))
-        return self.after_first(torch.baddbmm(atoms, edges.expand(2, -1, -1), to_edge))
+    @property
+    def first_layer(self) -> list[Tensor]:
+        """The first linear map in its parts for centre, neighbour and edge, (2, V, H) or (2, W, H) each."""
+        return list(self.weights[0].split(self.blocks, dim=1))
 
-    @staticmethod
-    def ends(centres: Tensor, neighbours: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
-        """Rows of both ends of every edge in a table of 2A rows, the values' and then the gates'."""
-        return torch.cat([centres, centres + n_atoms]), torch.cat([neighbours, neighbours + n_atoms])
+    def tables(self, nodes: Float[Tensor, "A V"]) -> tuple[Float[Tensor, "A H2"], Float[Tensor, "A H2"]]:
+        """What each atom contributes to the first layer as a centre, bias included, and as a neighbour.
+
+        Columns are those of the value and then those of the gate.
+        """
+        assert self.biases is not None
+        to_centre, to_neighbour, _ = self.first_layer
+        bias = self.biases[0].flatten()
+        return torch.addmm(bias, nodes, torch.cat(list(to_centre), 1)), nodes @ torch.cat(list(to_neighbour), 1)
+
+    def forward(  # type: ignore[override]
+        self, ends: Float[Tensor, "E H2"], edges: Float[Tensor, "E W"]
+    ) -> Float[Tensor, "E O"]:
+        """``ends`` is the sum of the table rows of each edge's centre and neighbour."""
+        atoms = ends.unflatten(1, (2, -1)).transpose(0, 1)  # (2, E, H)
+        return self.after_first(torch.baddbmm(atoms, edges.expand(2, -1, -1), self.first_layer[2]))
 
 
 def _uniform(shape: tuple[int, ...], fan_in: int) -> nn.Parameter:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mlzoo.graph import Graph
@@ -18,13 +20,16 @@ from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, Set2SetReadout
 from mlzoo_m3gnet.threebody import ShortBonds, ThreeBodyGeometry, ThreeBodyInteraction
 
 
+Ends = tuple[Int[Tensor, "E"], Int[Tensor, "E"], Int[Tensor, "E"]]
+"""Of every edge: its centre, its neighbour, and which of them receives its message."""
+
+
 class Block(nn.Module):
     """Three-body interaction, then edge update, then atom update (eqs. 2 to 6)."""
 
     def __init__(self, config: M3GNetConfig, basis_size: int):
         super().__init__()
         widths = [config.hidden_width, config.hidden_width]
-        self.aggregate = config.aggregate
         self.threebody = ThreeBodyInteraction(config)
         self.edge_update = EdgeGatedMLP(config.node_width, config.edge_width, [*widths, config.edge_width])
         self.edge_weights = nn.Linear(basis_size, config.edge_width, bias=False)
@@ -37,13 +42,42 @@ class Block(nn.Module):
         edges: Float[Tensor, "E W"],
         basis: Float[Tensor, "E K"],
         bonds: ShortBonds,
-        ends: dict[str, Tensor],
-        rows: tuple[Tensor, Tensor],
+        ends: Ends,
+        fast: bool,
     ) -> tuple[Float[Tensor, "A V"], Float[Tensor, "E W"]]:
-        edges = self.threebody(nodes, edges, bonds)
-        edges = edges + self.edge_update(nodes, edges, rows) * self.edge_weights(basis)
-        messages = self.node_update(nodes, edges, rows) * self.node_weights(basis)
-        return nodes + sum_per_segment(messages, ends[self.aggregate], len(nodes)), edges
+        edges = self.threebody(nodes, edges, bonds)  # (E, W)
+        exchange = self.fast_exchange if fast else self.exchange
+        inputs = (*self.edge_update.tables(nodes), *self.node_update.tables(nodes), edges, basis)
+        edges, messages = exchange(ends, *inputs)  # (E, W), (A, V)
+        return nodes + messages, edges
+
+    def exchange(
+        self,
+        ends: Ends,
+        edge_centres: Float[Tensor, "A H2"],
+        edge_neighbours: Float[Tensor, "A H2"],
+        node_centres: Float[Tensor, "A H2"],
+        node_neighbours: Float[Tensor, "A H2"],
+        edges: Float[Tensor, "E W"],
+        basis: Float[Tensor, "E K"],
+    ) -> tuple[Float[Tensor, "E W"], Float[Tensor, "A V"]]:
+        """Updated edges (eq. 4), and with them the messages summed at their targets (eq. 5)."""
+        centres, neighbours, targets = ends
+        rows = edge_centres.index_select(0, centres) + edge_neighbours.index_select(0, neighbours)
+        edges = edges + self.edge_update(rows, edges) * self.edge_weights(basis)
+        rows = node_centres.index_select(0, centres) + node_neighbours.index_select(0, neighbours)
+        messages = self.node_update(rows, edges) * self.node_weights(basis)
+        return edges, sum_per_segment(messages, targets, len(edge_centres))
+
+    def fast_exchange(self, ends: Ends, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for constant parameters on a CPU in float32."""
+        from mlzoo_m3gnet.kernels import EdgePerceptron, Exchange  # imports Numba
+
+        perceptrons = (
+            EdgePerceptron.of(self.edge_update, self.edge_weights),
+            EdgePerceptron.of(self.node_update, self.node_weights),
+        )
+        return Exchange.apply(partial(self.exchange, ends), perceptrons, [index.numpy() for index in ends], *inputs)
 
 
 class Representation(nn.Module):
@@ -53,6 +87,8 @@ class Representation(nn.Module):
 
     def __init__(self, config: M3GNetConfig):
         super().__init__()
+        self.aggregate = config.aggregate
+        self.exact = False  # True keeps the plain form of the blocks
         size = config.max_l * config.max_n
         index_of = torch.full((119,), -1)
         index_of[list(config.elements)] = torch.arange(len(config.elements))
@@ -71,15 +107,16 @@ class Representation(nn.Module):
     def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
         # all edges come in both directions, so the receiver can be the centre and the sender its neighbour
         centres, neighbours = graph.edges.receivers, graph.edges.senders
-        ends = {"centre": centres, "neighbour": neighbours}
-        rows = EdgeGatedMLP.ends(centres, neighbours, graph.n_atoms)
+        ends = (centres, neighbours, centres if self.aggregate == "centre" else neighbours)
         lengths = graph.edges.lengths  # (E,)
         basis = self.basis(lengths)  # (E, K)
         bonds = self.geometry(graph.edges.vectors, lengths, centres, neighbours, self._first_edges(graph))
         nodes = self.node_embedding(self.index_of[graph.atomic_numbers])  # (A, V)
         edges = self.edge_embedding(basis)  # (E, W)
+        constant = not any(parameter.requires_grad for parameter in self.parameters())
+        fast = constant and not self.exact and edges.device.type == "cpu" and edges.dtype == torch.float32
         for block in self.blocks:
-            nodes, edges = block(nodes, edges, basis, bonds, ends, rows)
+            nodes, edges = block(nodes, edges, basis, bonds, ends, fast)
         return nodes
 
     @staticmethod

@@ -1,0 +1,76 @@
+"""What the person at the terminal sees on stderr: messages, notices of the library, progress."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@functools.cache
+def console() -> Console:
+    """The one console on stderr, so that messages and a live progress bar do not overwrite each other."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def tell(text: str) -> None:
+    """One message to the user; stdout stays for results."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
+class _Notices(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._told:
+            self._told.add(text)
+            tell(f"{record.levelname.lower()}: {text}")
+
+
+@contextmanager
+def notices() -> Iterator[None]:
+    """Show what the library logs, each notice once."""
+    logger, handler = logging.getLogger("mlzoo"), _Notices()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class Progress:
+    """A bar on a terminal; elsewhere one line of text for every ``every`` steps (``None``: no lines).
+
+    Steps are counted up to ``total``, where it is known.
+    """
+
+    def __init__(self, what: str, total: int | None, every: int | None = None):
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        self._what, self._total, self._every = what, total, every
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        self._bar = Bar(*columns, TextColumn("{task.fields[text]}"), console=console(), disable=not console().is_terminal)
+        self._task = self._bar.add_task(what, total=total, text="")
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._bar.stop()
+
+    def show(self, step: int, text: str = "") -> None:
+        self._bar.update(self._task, completed=step, text=text)
+        if self._every and not console().is_terminal and (step % self._every == 0 or step == self._total):
+            tell(f"{self._what} {step:6d}  {text}")

@@ -1,0 +1,52 @@
+"""Options that several commands share, and the model they ask for."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mlzoo.predictor import Predictor
+
+DEFAULT_MODEL = "m3gnet-emt"
+
+
+class Dtype(StrEnum):
+    float32 = "float32"
+    float64 = "float64"
+
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="Structures in any format that ASE reads.")]
+Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="Name of a model, or path to a weight.")]
+Device = Annotated[str, typer.Option("--device", help="auto (a GPU where there is one), cpu, cuda, cuda:1, ...")]
+Precision = Annotated[Dtype | None, typer.Option("--dtype", help="Default: what the weight was stored in.")]
+Frame = Annotated[int, typer.Option("--index", help="Which frame of FILE; negative counts from the end.")]
+
+
+def load_model(model: str, device: str, dtype: Dtype | None) -> Predictor:
+    import mlzoo
+
+    return mlzoo.load(model, device=device, dtype=dtype and dtype.value)
+
+
+def finite(value: Any) -> Any:
+    """Callback for a number: typer's own ranges let NaN and infinity pass."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
+
+
+def positive(value: Any) -> Any:
+    if value is not None and not finite(value) > 0:
+        raise typer.BadParameter(f"{value} is not positive")
+    return value
+
+
+def not_negative(value: Any) -> Any:
+    if value is not None and finite(value) < 0:
+        raise typer.BadParameter(f"{value} is negative")
+    return value

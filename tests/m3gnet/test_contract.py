@@ -1,0 +1,52 @@
+"""M3GNet does what every architecture has to do, in each of its variations."""
+
+import pytest
+
+from mlzoo.testing import ArchitectureContract, PropertyContract
+from mlzoo_m3gnet.config import M3GNetConfig, Set2SetReadout
+
+WIDTHS = {"node_width": 8, "edge_width": 8, "hidden_width": 8, "blocks": 2}
+SMALL = M3GNetConfig(elements=(1, 8, 14, 29), **WIDTHS)
+
+
+class TestSmoothBasis(ArchitectureContract):
+    architecture = "m3gnet"
+    config = SMALL
+
+
+class TestBesselBasis(ArchitectureContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"radial_basis": "bessel"})
+
+
+class TestMessagesToTheNeighbour(ArchitectureContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"aggregate": "neighbour"})
+
+
+class TestMessagesToTheNeighbourInTheBesselBasis(ArchitectureContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"aggregate": "neighbour", "radial_basis": "bessel"})
+
+
+class TestPrunedTriplets(ArchitectureContract):
+    """MatGL's defect, tested as declared: dependent on the order of edges, and not local."""
+
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"triplets": "pruned"})
+
+    def test_it_declares_what_it_does_not_do(self, model):
+        assert model.edge_order == "matgl"
+        assert not model.local
+
+
+class TestProperty(PropertyContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"readout": Set2SetReadout(mean=-1.5, std=0.8)})
+
+
+@pytest.mark.parametrize("basis", ["smooth", "bessel"])
+def test_smoothness_is_that_of_the_radial_basis(basis):
+    from mlzoo_m3gnet import build
+
+    assert build(SMALL.model_copy(update={"radial_basis": basis})).smoothness == {"smooth": "forces", "bessel": "energy"}[basis]

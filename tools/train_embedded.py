@@ -1,0 +1,151 @@
+"""Trains `m3gnet-emt`, the small model that comes with mlzoo, on ASE's effective medium theory.
+
+    python tools/train_embedded.py                 # about half an hour on one core
+    python tools/train_embedded.py --steps 1500    # a rough one, in three minutes
+
+The same seed gives the same structures, the same order and, on one thread of the same machine, the same weights. The
+loss is the mean over structures or components of a Huber function, that is, quadratic near zero and absolute beyond:
+energy per atom, forces, and virial per atom where there is a cell. Weights are averaged along the way (EMA), and the
+averages are what is written, every so often, so that a run that is stopped leaves a model behind.
+
+The card has one source, `model_cards/m3gnet-emt.md`; it becomes the README.md of the folder. The table of errors that
+this script prints is the one that stands there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import ase
+import numpy as np
+import torch
+from ase import Atoms
+from emt_structures import ELEMENTS, draw
+from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig
+from mlzoo_m3gnet.model import M3GNetPotential
+from torch.nn.functional import smooth_l1_loss
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from mlzoo.derivatives import evaluate
+from mlzoo.graph import Graph, graph_from_structure, join
+from mlzoo.predictor import Predictor
+from mlzoo.weights import Manifest
+
+ROOT = Path(__file__).parents[1]
+CARD = ROOT / "model_cards" / "m3gnet-emt.md"
+TRAINING = {"solids": 1500, "alloys": 2500, "surfaces": 1000, "clusters": 700, "dynamics": 300}
+UNSEEN = {"solids": 150, "alloys": 150, "surfaces": 150, "clusters": 150, "dynamics": 50}
+CONFIG = M3GNetConfig(
+    elements=tuple(ELEMENTS.tolist()),
+    cutoff=5.5,  # Å; EMT itself ends at 5.38 Å, within a tenth of an Å
+    threebody_cutoff=4.0,  # Å
+    max_n=4,
+    node_width=48,
+    edge_width=32,
+    hidden_width=32,
+    blocks=2,
+    readout=EnergyReadout(scale=1.0),  # eV; the spread of atomic energies and the mean force are both about one
+)
+
+
+def examples(structures: list[Atoms]) -> list[tuple[Graph, torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Graph, energy, forces and virial of each; NaN where there is no virial."""
+    nothing = np.full((3, 3), np.nan)
+    return [
+        (
+            graph_from_structure(atoms, CONFIG.cutoff).to("cpu", torch.float32),
+            torch.tensor([atoms.info["energy"]]),
+            torch.tensor(atoms.arrays["reference_forces"]),
+            torch.tensor(atoms.info.get("virial", nothing))[None],
+        )
+        for atoms in structures
+    ]
+
+
+def reference_energies(structures: list[Atoms]) -> torch.Tensor:
+    """Energy of each element, from a fit to the energies per atom that outliers do not pull."""
+    shares = np.array([(atoms.numbers[:, None] == ELEMENTS).mean(axis=0) for atoms in structures])
+    energies = np.array([atoms.info["energy"] / len(atoms) for atoms in structures])
+    bound = energies < 1.0  # eV an atom
+    return torch.from_numpy(np.linalg.lstsq(shares[bound], energies[bound])[0])
+
+
+def loss(model: M3GNetPotential, batch: list) -> torch.Tensor:
+    graph = join([example[0] for example in batch])
+    energy, forces, virial = (torch.cat([example[i] for example in batch]) for i in (1, 2, 3))
+    found = evaluate(model, graph, ["energy", "forces", "virial"], create_graph=True)
+    count = graph.structure_index.bincount()
+    periodic = ~virial[:, 0, 0].isnan()
+    strained = (found["virial"] - virial)[periodic] / count[periodic, None, None]
+    return (
+        10 * smooth_l1_loss(found["energy"] / count, energy / count, beta=0.01)
+        + smooth_l1_loss(found["forces"], forces, beta=0.02)
+        + (smooth_l1_loss(strained, torch.zeros_like(strained), beta=0.02) if periodic.any() else 0)
+    )
+
+
+def train(structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Path) -> Predictor:
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    every = [atoms for family in structures.values() for atoms in family]
+    data = examples(every)
+    model = M3GNetPotential(CONFIG)
+    model.references.energies.copy_(reference_energies(every))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, amsgrad=True, weight_decay=1e-5)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.03)
+    order, running = [], 0.0
+    for step in range(1, steps + 1):
+        if len(order) < 8:
+            order = rng.permutation(len(data)).tolist()
+        value = loss(model, [data[order.pop()] for _ in range(8)])
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(model)
+        running += (float(value) - running) / min(step, 200)
+        if step % 500 == 0 or step == steps:
+            print(f"step {step}: loss {running:.4f}", flush=True)
+        if step % 2500 == 0 or step == steps:
+            predictor = save(average.module, folder)
+    return predictor
+
+
+def save(model: M3GNetPotential, folder: Path) -> Predictor:
+    taught = {"training": f"energies, forces and virials of ase.calculators.emt.EMT, ASE {ase.__version__}"}
+    provenance = {**taught, "script": "tools/train_embedded.py", "structures": sum(TRAINING.values())}
+    config = CONFIG.model_dump(mode="json")
+    manifest = Manifest("m3gnet", "mlzoo", version("mlzoo"), "float32", config, provenance)
+    predictor = Predictor(model, manifest, "m3gnet-emt", CARD.read_text(encoding="utf-8"))
+    predictor.save(folder)
+    shutil.copy(ROOT / "LICENSE", folder / "LICENSE")
+    return predictor
+
+
+def errors(predictor: Predictor, structures: dict[str, list[Atoms]]) -> dict[str, tuple[float, float]]:
+    """Mean absolute errors of each family: energy in meV an atom, force components in meV/Å."""
+    found = {}
+    for family, unseen in structures.items():
+        answers = predictor.predict(unseen, properties=["energy", "forces"])
+        pairs = list(zip(unseen, answers, strict=True))
+        energy = np.mean([abs(answer["energy"] - atoms.info["energy"]) / len(atoms) for atoms, answer in pairs])
+        forces = np.concatenate([answer["forces"] - atoms.arrays["reference_forces"] for atoms, answer in pairs])
+        found[family] = (1e3 * float(energy), 1e3 * float(np.abs(forces).mean()))
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=ROOT / "mlzoo" / "embedded" / "m3gnet-emt")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    trained = train(draw(options.seed, TRAINING), options.steps, options.seed, options.out)
+    for family, (energy, force) in errors(trained, draw(options.seed + 1, UNSEEN)).items():
+        print(f"| {family} | {energy:.1f} | {force:.0f} |")
