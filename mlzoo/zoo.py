@@ -170,7 +170,10 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype:
 def _device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    target = torch.device(device)
+    try:
+        target = torch.device(device)
+    except RuntimeError:
+        raise UnsupportedDevice(f"device={device!r} is unknown to PyTorch. Use 'auto', 'cpu' or 'cuda'.") from None
     if target.type == "cuda" and not torch.cuda.is_available():
         raise UnsupportedDevice(f"device={str(device)!r} was asked for, but PyTorch sees no GPU here. Use device='cpu'.")
     if target.type not in ("cpu", "cuda"):

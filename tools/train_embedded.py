@@ -94,7 +94,7 @@ def train(structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Pat
     data = examples(every)
     model = M3GNetPotential(CONFIG)
     model.references.energies.copy_(reference_energies(every))
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.995))
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, amsgrad=True, weight_decay=1e-5)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.03)
     order, running = [], 0.0
@@ -108,7 +108,7 @@ def train(structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Pat
         optimizer.step()
         schedule.step()
         average.update_parameters(model)
-        running += (float(value) - running) / min(step, 200)
+        running += (value.item() - running) / min(step, 200)
         if step % 500 == 0 or step == steps:
             print(f"step {step}: loss {running:.4f}", flush=True)
         if step % 2500 == 0 or step == steps:

@@ -15,7 +15,7 @@ from mlzoo.cli.predict import predict
 from mlzoo.cli.relax import relax
 from mlzoo.errors import MlzooError
 
-UsageError = typer.BadParameter.__mro__[1]  # click's own; some versions of typer carry their own copy of click
+UsageError: Any = typer.BadParameter.__mro__[1]  # of click, of which some versions of typer carry their own copy
 
 
 class Commands(TyperGroup):
@@ -34,7 +34,7 @@ class Commands(TyperGroup):
                 tell(f"error: {error}")
                 raise typer.Exit(2) from None
             except UsageError as error:
-                tell(f"error: {error.format_message()}")  # type: ignore[attr-defined]
+                tell(f"error: {error.format_message().removeprefix('Invalid value: ')}")
                 tell(f"`{(getattr(error, 'ctx', None) or ctx).command_path} --help` shows what there is.")
                 raise typer.Exit(2) from None
 
@@ -59,7 +59,9 @@ def _version(asked: bool) -> None:
 @app.callback(invoke_without_command=True)
 def mlzoo(
     ctx: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
+    ] = False,
 ) -> None:
     """A zoo of atomistic graph neural networks: energies, forces, relaxation and molecular dynamics."""
     if ctx.invoked_subcommand is None:

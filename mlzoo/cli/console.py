@@ -60,7 +60,9 @@ class Progress:
 
         self._what, self._total, self._every = what, total, every
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        self._bar = Bar(*columns, TextColumn("{task.fields[text]}"), console=console(), disable=not console().is_terminal)
+        self._bar = Bar(
+            *columns, TextColumn("{task.fields[text]}"), console=console(), disable=not console().is_terminal
+        )
         self._task = self._bar.add_task(what, total=total, text="")
 
     def __enter__(self) -> Progress:

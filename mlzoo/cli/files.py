@@ -8,17 +8,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from ase import Atoms
 from ase.calculators.calculator import all_properties
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import iread
+from ase.io import iread, read
 from ase.io.formats import UnknownFileTypeError, filetype, ioformats
 
 from mlzoo.cli.xyz import Piece, pieces
 from mlzoo.errors import InvalidStructure, UnreadableFile
+
+T = TypeVar("T")
 
 FrameRead = tuple[int, Atoms | Exception]
 """Index of a frame in its file, and what was read or why it could not be."""
@@ -34,18 +36,22 @@ def read_frames(path: Path, index: str = ":") -> Iterator[FrameRead]:
     """
     wanted = parse_index(index)
     kind = _format(path)
-    every = _xyz_frames(path) if kind == "extxyz" else _ase_frames(path, kind)
-    broken: Exception | None = None
+    splits = kind == "extxyz" and path.suffix not in (".gz", ".bz2", ".xz")
     any_whole = False
-    for number, frame in _select(every, wanted):
-        any_whole = any_whole or isinstance(frame, Atoms)
-        broken = broken or (frame if isinstance(frame, Exception) else None)
-        if not any_whole:
-            continue  # told below, where nothing else comes
-        yield number, frame
+    broken_first: list[FrameRead] = []  # told with the others once a frame shows that this is a file of structures
+    for number, frame in _xyz_frames(path, wanted) if splits else _ase_frames(path, kind, wanted):
+        if isinstance(frame, Atoms):
+            any_whole = True
+            yield from broken_first
+            broken_first.clear()
+            yield number, frame
+        elif any_whole:
+            yield number, frame
+        else:
+            broken_first.append((number, frame))
     if not any_whole:
-        reason = one_line(broken) if broken else f"it has no frame {index!r}."
-        raise UnreadableFile(f"{path} ({kind}) holds no structure that can be read: {reason}")
+        reason = str(broken_first[0][1]) if broken_first else f"it has no frame {index}."
+        raise UnreadableFile(f"{path} (read as {kind}) holds no structure that can be read: {reason}")
 
 
 def read_structure(path: Path, index: int = -1) -> Atoms:
@@ -71,16 +77,15 @@ def _format(path: Path) -> str:
     try:
         return filetype(str(path))
     except UnknownFileTypeError:
-        raise UnreadableFile(f"{path} is in no format that ASE recognises. Convert it, to extxyz for example.") from None
+        raise UnreadableFile(
+            f"{path} is in no format that ASE recognises. Convert it, to extxyz for example."
+        ) from None
     except (UnicodeDecodeError, EOFError) as error:
         raise UnreadableFile(f"{path} cannot be read: {one_line(error)}") from None
 
 
-def _xyz_frames(path: Path) -> Iterator[FrameRead]:
-    if path.suffix in (".gz", ".bz2", ".xz"):
-        yield from _ase_frames(path, "extxyz")
-        return
-    for number, piece in enumerate(pieces(path)):
+def _xyz_frames(path: Path, wanted: int | slice) -> Iterator[FrameRead]:
+    for number, piece in _select(enumerate(pieces(path)), wanted):
         yield number, _parsed(piece)
 
 
@@ -93,17 +98,24 @@ def _parsed(piece: Piece) -> Atoms | Exception:
         return UnreadableFile(one_line(error))
 
 
-def _ase_frames(path: Path, kind: str) -> Iterator[FrameRead]:
+def _ase_frames(path: Path, kind: str, wanted: int | slice) -> Iterator[FrameRead]:
     """Other formats cannot be picked up again behind an error: it stands for all that follow."""
     number = -1
     try:
-        for number, atoms in enumerate(iread(str(path), ":", format=kind, do_not_split_by_at_sign=True)):
+        if isinstance(wanted, int):
+            yield wanted, read(str(path), wanted, format=kind, do_not_split_by_at_sign=True)
+            return
+        every = enumerate(iread(str(path), ":", format=kind, do_not_split_by_at_sign=True))
+        for number, atoms in _select(every, wanted):
             yield number, atoms
+    except (IndexError, StopIteration):  # no such frame
+        return
     except Exception as error:
-        yield number + 1, UnreadableFile(f"{one_line(error)} (nothing behind it can be read)")
+        behind = " (nothing behind it can be read)" if number >= 0 else ""
+        yield number + 1, UnreadableFile(one_line(error) + behind)
 
 
-def _select(frames: Iterator[FrameRead], wanted: int | slice) -> Iterable[FrameRead]:
+def _select(frames: Iterator[tuple[int, T]], wanted: int | slice) -> Iterable[tuple[int, T]]:
     if isinstance(wanted, int):
         wanted = slice(wanted, wanted + 1 or None)
     bounds = wanted.start, wanted.stop, wanted.step

@@ -20,7 +20,7 @@ class Dtype(StrEnum):
     float64 = "float64"
 
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="Structures in any format that ASE reads.")]
+File = Annotated[Path, typer.Argument(help="Structures in any format that ASE reads.")]
 Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="Name of a model, or path to a weight.")]
 Device = Annotated[str, typer.Option("--device", help="auto (a GPU where there is one), cpu, cuda, cuda:1, ...")]
 Precision = Annotated[Dtype | None, typer.Option("--dtype", help="Default: what the weight was stored in.")]

@@ -1,7 +1,7 @@
 """`mlzoo predict`: structures in, the same structures with energies, forces and stress out.
 
-    file ──► frames ──► batches of the model ──► rows on stdout, frames in the output
-                └── those that fail ──► named at the end
+file ──► frames ──► batches of the model ──► rows on stdout, frames in the output
+            └── those that fail ──► named at the end
 """
 
 from __future__ import annotations
@@ -40,17 +40,26 @@ class Answer:
 
 def predict(
     file: options.File,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="extxyz file that gets the structures and results.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="extxyz file that gets the structures and results.")
+    ] = None,
     model: options.Model = options.DEFAULT_MODEL,
     properties: Annotated[
-        list[str] | None, typer.Option("--properties", "-p", help="energy,forces,...; all the model predicts by default.")
+        list[str] | None,
+        typer.Option("--properties", "-p", help="energy,forces,...; all the model predicts by default."),
     ] = None,
-    index: Annotated[str, typer.Option("--index", help="Frames of FILE: a number or a slice, such as 0, -1, 10:20.")] = ":",
+    index: Annotated[
+        str, typer.Option("--index", help="Frames of FILE: a number or a slice, such as 0, -1, 10:20.")
+    ] = ":",
     device: options.Device = "auto",
     dtype: options.Precision = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a frame on stdout, everything in it.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a frame on stdout, everything in it.")
+    ] = False,
 ) -> None:
-    """Energies (eV), forces (eV/Å), stress (eV/Å³) and whatever else a model predicts, for all frames of a file.
+    """Predict for all frames of a file.
+
+    Energy (eV), forces (eV/Å), stress (eV/Å³, ASE's sign: positive in tension) and whatever else the model predicts.
 
     A frame that fails does not stop the others: it is named at the end, and the exit status is 1.
     """
@@ -87,7 +96,9 @@ def predict(
     if not as_json:
         _print_table(table, predictor, written)
     if out is not None:
-        tell(f"{written} frame{'s' * (written != 1)} in {out}." if written else f"nothing to write: {out} is as it was.")
+        tell(
+            f"{written} frame{'s' * (written != 1)} in {out}." if written else f"nothing to write: {out} is as it was."
+        )
     for answer in failed:
         tell(f"error: frame {answer.index}: {answer.failure}")
     if failed:
@@ -181,7 +192,9 @@ def _as_json(answer: Answer) -> dict[str, Any]:
         said |= {"formula": str(answer.atoms.symbols), "n_atoms": len(answer.atoms)}
     if answer.results is None:
         return {**said, "error": answer.failure}
-    return said | {name: getattr(value, "tolist", lambda value=value: value)() for name, value in answer.results.items()}
+    return said | {
+        name: getattr(value, "tolist", lambda value=value: value)() for name, value in answer.results.items()
+    }
 
 
 def _print_table(answers: Sequence[Answer], predictor: Predictor, total: int) -> None:

@@ -1,7 +1,7 @@
 """`mlzoo relax`: move the atoms, and the cell if asked, until nothing pulls any more.
 
-    structure (or the last frame of a trajectory) ──► optimizer steps ──► relaxed structure
-                                                          └── every step to the trajectory
+structure (or the last frame of a trajectory) ──► optimizer steps ──► relaxed structure
+                                                      └── every step to the trajectory
 """
 
 from __future__ import annotations
@@ -41,20 +41,29 @@ class Outcome:
 
 def relax(
     file: options.File,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File that gets the relaxed structure, in any format ASE writes.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="File that gets the relaxed structure, in any format ASE writes.")
+    ],
     model: options.Model = options.DEFAULT_MODEL,
-    fmax: Annotated[float, typer.Option(help="Largest force that may remain, in eV/Å.", callback=options.positive)] = 0.01,
+    fmax: Annotated[
+        float, typer.Option(help="Largest force that may remain, in eV/Å.", callback=options.positive)
+    ] = 0.01,
     steps: Annotated[int, typer.Option(help="Steps at most, in this run.", min=0)] = 500,
     cell: Annotated[bool, typer.Option("--cell/--no-cell", help="Relax the cell too, to zero stress.")] = False,
     optimizer: Annotated[Optimizer, typer.Option(help="Algorithm.")] = Optimizer.fire,
     trajectory: Annotated[Path | None, typer.Option(help="Every step goes here: NAME.traj or NAME.extxyz.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Go on from the last frame of --trajectory, adding to it.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Go on from the last frame of --trajectory, adding to it.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete a --trajectory that is there.")] = False,
     index: options.Frame = -1,
     device: options.Device = "auto",
     dtype: options.Precision = None,
 ) -> None:
-    """Relax a structure; exit status 0 if converged, 1 if not (the last structure is written all the same)."""
+    """Relax the atoms of a structure, and its cell.
+
+    Exit status 0 if converged, 1 if not (the last structure is written all the same).
+    """
     from mlzoo.cli.files import check_has_volume, check_output, output_format
     from mlzoo.cli.trajectory import check_trajectory
 
@@ -65,7 +74,9 @@ def relax(
     if trajectory is not None:
         check_trajectory(trajectory, file, restart, overwrite)
         if trajectory.absolute() == out.absolute():
-            raise typer.BadParameter(f"--trajectory and --out are both {out}: the structure would replace the trajectory")
+            raise typer.BadParameter(
+                f"--trajectory and --out are both {out}: the structure would replace the trajectory"
+            )
     atoms, continued = _start(file, index, trajectory if restart else None)
     if cell:
         check_has_volume(atoms, "--cell")
@@ -82,7 +93,7 @@ def relax(
     reached = f"after {outcome.steps} steps: energy {outcome.energy:.6f} eV, largest force {outcome.fmax:.4g} eV/Å"
     typer.echo(f"{'converged' if outcome.converged else 'NOT converged'} {reached}; structure in {out}")
     if not outcome.converged:
-        tell(f"error: the largest force stays above {fmax} eV/Å: the structure in {out} is not relaxed. Give it more --steps.")
+        tell(f"error: the largest force stays above {fmax} eV/Å: {out} is not relaxed. Give it more --steps.")
         raise typer.Exit(1)
 
 
@@ -104,7 +115,7 @@ def _check_open_directions(atoms: Atoms) -> None:
     """Strain is in Cartesian components: leaving out those of an open direction needs it along an axis."""
     if atoms.pbc.any() and atoms.cell.array[atoms.pbc][:, ~atoms.pbc].any():
         raise typer.BadParameter(
-            f"--cell with pbc={atoms.pbc.tolist()} needs periodic vectors that have no component along the open directions"
+            f"--cell with pbc={atoms.pbc.tolist()} needs periodic vectors without a component along the open directions"
         )
 
 
@@ -119,7 +130,9 @@ def _optimize(
     from mlzoo.cli.trajectory import growing
 
     target: Any = FrechetCellFilter(atoms, mask=np.outer(atoms.pbc, atoms.pbc)) if cell else atoms
-    minimizer = {"fire": optimize.FIRE, "bfgs": optimize.BFGS, "lbfgs": optimize.LBFGS}[optimizer.value](target, logfile=None)
+    minimizer = {"fire": optimize.FIRE, "bfgs": optimize.BFGS, "lbfgs": optimize.LBFGS}[optimizer.value](
+        target, logfile=None
+    )
     outcome: Outcome | None = None
     with ExitStack() as stack:
         about = {"type": "relaxation", "optimizer": optimizer.value, "cell": cell, "fmax": fmax}
@@ -129,7 +142,7 @@ def _optimize(
             energy = atoms.get_potential_energy()
             largest = float(np.linalg.norm(target.get_forces(), axis=1).max())
             if not (math.isfinite(energy) and math.isfinite(largest)):
-                tell(f"error: energy {energy} eV, largest force {largest} eV/Å at step {step}: stopped at the step before.")
+                tell(f"error: energy {energy} eV, largest force {largest} eV/Å at step {step}: stopped before it.")
                 break
             outcome = Outcome(evaluated(atoms), step, energy, largest, bool(converged))
             if append and not (continued and step == 0):

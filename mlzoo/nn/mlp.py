@@ -68,22 +68,18 @@ class EdgeGatedMLP(GatedMLP):
         """The first linear map in its parts for centre, neighbour and edge, (2, V, H) or (2, W, H) each."""
         return list(self.weights[0].split(self.blocks, dim=1))
 
-    def tables(self, nodes: Float[Tensor, "A V"]) -> tuple[Float[Tensor, "A H2"], Float[Tensor, "A H2"]]:
-        """What each atom contributes to the first layer as a centre, bias included, and as a neighbour.
-
-        Columns are those of the value and then those of the gate.
-        """
+    def tables(self, nodes: Float[Tensor, "A V"]) -> tuple[Float[Tensor, "2 A H"], Float[Tensor, "2 A H"]]:
+        """What each atom contributes to the first layer as a centre, bias included, and as a neighbour."""
         assert self.biases is not None
         to_centre, to_neighbour, _ = self.first_layer
-        bias = self.biases[0].flatten()
-        return torch.addmm(bias, nodes, torch.cat(list(to_centre), 1)), nodes @ torch.cat(list(to_neighbour), 1)
+        both = nodes.expand(2, -1, -1)
+        return torch.baddbmm(self.biases[0], both, to_centre), torch.bmm(both, to_neighbour)
 
     def forward(  # type: ignore[override]
-        self, ends: Float[Tensor, "E H2"], edges: Float[Tensor, "E W"]
+        self, ends: Float[Tensor, "2 E H"], edges: Float[Tensor, "E W"]
     ) -> Float[Tensor, "E O"]:
         """``ends`` is the sum of the table rows of each edge's centre and neighbour."""
-        atoms = ends.unflatten(1, (2, -1)).transpose(0, 1)  # (2, E, H)
-        return self.after_first(torch.baddbmm(atoms, edges.expand(2, -1, -1), self.first_layer[2]))
+        return self.after_first(torch.baddbmm(ends, edges.expand(2, -1, -1), self.first_layer[2]))
 
 
 def _uniform(shape: tuple[int, ...], fan_in: int) -> nn.Parameter:

@@ -22,7 +22,7 @@ def structures_for(model: Model, seed: int = 0) -> dict[str, Atoms]:
     elements = rng.choice(model.elements, size=min(4, len(model.elements)), replace=False)
     bond = min(2.2 * float(np.mean(covalent_radii[elements])), 0.6 * model.cutoff)  # Å
 
-    def made(places: list[list[float]], cell: Any = None, pbc: Any = False) -> Atoms:
+    def made(places: Any, cell: Any = None, pbc: Any = False) -> Atoms:
         numbers = np.resize(elements, len(places))
         atoms = Atoms(numbers, cell=None if cell is None else bond * np.array(cell), pbc=pbc, info=conditions_for(model))
         atoms.positions = bond * (np.array(places) + rng.uniform(-0.04, 0.04, (len(places), 3)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -61,7 +61,7 @@ class M3GNetConfig(BaseModel):
     readout: EnergyReadout | Set2SetReadout = Field(default_factory=EnergyReadout, discriminator="kind")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> M3GNetConfig:
         if not self.elements or len(set(self.elements)) != len(self.elements):
             raise ValueError(f"elements={self.elements} must name at least one element, each once")
         if self.threebody_cutoff > self.cutoff:

@@ -1,7 +1,7 @@
-"""Loops over the edges of a chunk, compiled by Numba: what stands between two matrix products, in one sweep each.
+"""What stands between the matrix products of M3GNet, in one sweep each: loops compiled by Numba, float32 only.
 
-Rows hold the value branch in the first half of their columns and the gate branch in the second. float32 only. Compiled
-code is cached beside this file or, where that cannot be written, in the user's cache folder.
+Arrays of an edge perceptron are (2, n, H), [value, gate] first. Compiled code is cached beside this file or, where that
+cannot be written, in the user's cache folder.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ P0, P1, P2, P3, P4, P5, P6 = np.array(
     ],
     dtype=np.float32,
 )  # fmt: skip
-Q0, Q1, Q2, Q3 = np.array([1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03], dtype=np.float32)
+Q0, Q1, Q2, Q3 = np.array([1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03], np.float32)
 LIMIT, HALF, ONE = np.float32(7.90531110763549805), np.float32(0.5), np.float32(1)
 
 
@@ -31,44 +31,76 @@ def sigmoid(x):
 
 
 @njit(**FAST)
-def gather(x, centre_table, neighbour_table, centres, neighbours):
-    """x = row of the centre + row of the neighbour."""
-    for e in range(x.shape[0]):
-        c, n = centres[e], neighbours[e]
-        for k in range(x.shape[1]):
-            x[e, k] = centre_table[c, k] + neighbour_table[n, k]
+def gather(centre_table, neighbour_table, centres, neighbours, x):
+    """x = the table row of an edge's centre + that of its neighbour; tables are (2, A, H)."""
+    for b in range(2):
+        for e in range(x.shape[1]):
+            c, n = centres[e], neighbours[e]
+            for k in range(x.shape[2]):
+                x[b, e, k] = centre_table[b, c, k] + neighbour_table[b, n, k]
 
 
 @njit(**FAST)
-def silu(x, bias, slope):
-    """x = silu(x + bias) in place; slope = its derivative."""
-    for e in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            v = x[e, k] + bias[k]
-            s = sigmoid(v)
-            y = v * s
-            x[e, k] = y
-            slope[e, k] = s + s * (v - y)
+def silu(x, bias, slopes):
+    """x = silu(x + bias) in place, and its derivative."""
+    for b in range(2):
+        for e in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                v = x[b, e, k] + bias[b, k]
+                s = sigmoid(v)
+                y = v * s
+                x[b, e, k] = y
+                slopes[b, e, k] = s + s * (v - y)
 
 
 @njit(**FAST)
-def gate(x, bias, weight, by_value, by_gate, by_weight, out):
-    """out = silu(value)·σ(gate)·weight, with its derivative by each of the three."""
-    half = out.shape[1]
-    for e in range(x.shape[0]):
-        for k in range(half):
-            v, g, w = x[e, k] + bias[k], x[e, half + k] + bias[half + k], weight[e, k]
+def gate(x, bias, basis, weights, by_value, by_gate, by_weight, out):
+    """out = silu(value)·σ(gate)·(basis·weights), and its derivative by each of the three."""
+    w = np.empty(out.shape[1], np.float32)
+    for e in range(out.shape[0]):
+        w[:] = 0
+        for j in range(basis.shape[1]):
+            for k in range(out.shape[1]):
+                w[k] += basis[e, j] * weights[j, k]
+        for k in range(out.shape[1]):
+            v, g = x[0, e, k] + bias[0, k], x[1, e, k] + bias[1, k]
             s, t = sigmoid(v), sigmoid(g)
             y = v * s
             yt = y * t
-            by_value[e, k] = (s + s * (v - y)) * t * w
-            by_gate[e, k] = yt * (ONE - t) * w
+            by_value[e, k] = (s + s * (v - y)) * t * w[k]
+            by_gate[e, k] = yt * (ONE - t) * w[k]
             by_weight[e, k] = yt
-            out[e, k] = yt * w
+            out[e, k] = yt * w[k]
 
 
 @njit(**FAST)
-def add_to(total, index, rows):
+def ungate(grad, weights, by_value, by_gate, by_weight, x, grad_basis):
+    """Gradients of value and gate into x; that of the basis is added to ``grad_basis``."""
+    w = np.empty(grad.shape[1], np.float32)
+    for e in range(grad.shape[0]):
+        for k in range(grad.shape[1]):
+            g = grad[e, k]
+            x[0, e, k] = g * by_value[e, k]
+            x[1, e, k] = g * by_gate[e, k]
+            w[k] = g * by_weight[e, k]
+        for j in range(weights.shape[0]):
+            total = np.float32(0)
+            for k in range(grad.shape[1]):
+                total += w[k] * weights[j, k]
+            grad_basis[e, j] += total
+
+
+@njit(**FAST)
+def scale(x, slopes):
+    """x *= slopes."""
+    for b in range(2):
+        for e in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                x[b, e, k] *= slopes[b, e, k]
+
+
+@njit(**FAST)
+def add_rows(total, index, rows):
     """total[index] += rows."""
     for e in range(rows.shape[0]):
         i = index[e]
@@ -77,22 +109,11 @@ def add_to(total, index, rows):
 
 
 @njit(**FAST)
-def ungate(grad, by_value, by_gate, by_weight, x, weight):
-    """Gradients of value and gate into x, of the weight into weight."""
-    half = grad.shape[1]
-    for e in range(grad.shape[0]):
-        for k in range(half):
-            g = grad[e, k]
-            x[e, k] = g * by_value[e, k]
-            x[e, half + k] = g * by_gate[e, k]
-            weight[e, k] = g * by_weight[e, k]
-
-
-@njit(**FAST)
-def add_to_both(centre_table, neighbour_table, centres, neighbours, rows):
-    """Gradients of an edge's first layer to the table rows of its two ends."""
-    for e in range(rows.shape[0]):
-        c, n = centres[e], neighbours[e]
-        for k in range(rows.shape[1]):
-            centre_table[c, k] += rows[e, k]
-            neighbour_table[n, k] += rows[e, k]
+def scatter(x, centres, neighbours, centre_table, neighbour_table):
+    """The transpose of ``gather``: adds each edge's row to the table rows of its two ends."""
+    for b in range(2):
+        for e in range(x.shape[1]):
+            c, n = centres[e], neighbours[e]
+            for k in range(x.shape[2]):
+                centre_table[b, c, k] += x[b, e, k]
+                neighbour_table[b, n, k] += x[b, e, k]

@@ -54,20 +54,20 @@ class Block(nn.Module):
     def exchange(
         self,
         ends: Ends,
-        edge_centres: Float[Tensor, "A H2"],
-        edge_neighbours: Float[Tensor, "A H2"],
-        node_centres: Float[Tensor, "A H2"],
-        node_neighbours: Float[Tensor, "A H2"],
+        edge_centres: Float[Tensor, "2 A H"],
+        edge_neighbours: Float[Tensor, "2 A H"],
+        node_centres: Float[Tensor, "2 A H"],
+        node_neighbours: Float[Tensor, "2 A H"],
         edges: Float[Tensor, "E W"],
         basis: Float[Tensor, "E K"],
     ) -> tuple[Float[Tensor, "E W"], Float[Tensor, "A V"]]:
         """Updated edges (eq. 4), and with them the messages summed at their targets (eq. 5)."""
         centres, neighbours, targets = ends
-        rows = edge_centres.index_select(0, centres) + edge_neighbours.index_select(0, neighbours)
+        rows = edge_centres.index_select(1, centres) + edge_neighbours.index_select(1, neighbours)
         edges = edges + self.edge_update(rows, edges) * self.edge_weights(basis)
-        rows = node_centres.index_select(0, centres) + node_neighbours.index_select(0, neighbours)
+        rows = node_centres.index_select(1, centres) + node_neighbours.index_select(1, neighbours)
         messages = self.node_update(rows, edges) * self.node_weights(basis)
-        return edges, sum_per_segment(messages, targets, len(edge_centres))
+        return edges, sum_per_segment(messages, targets, edge_centres.shape[1])
 
     def fast_exchange(self, ends: Ends, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The same for constant parameters on a CPU in float32."""
