@@ -51,8 +51,8 @@ def evaluate(
     return {name: value if create_graph else value.detach() for name, value in results.items() if name in properties}
 
 
-def hessian(model: Model, graph: Graph) -> Float[Tensor, "3A 3A"]:
-    """d²E/dr² of the whole graph in eV/Å², float64: one backward pass for each coordinate."""
+def hessian(model: Model, graph: Graph) -> Float[Tensor, "C C"]:
+    """d²E/dr² of the whole graph in eV/Å², float64, for its C = 3A coordinates: one backward pass for each."""
     if not isinstance(model, EnergyModel) or model.derivatives < 2:
         raise UnsupportedProperty(f"{type(model).__name__} has no Hessian: it declares no second derivatives.")
     with torch.enable_grad():

@@ -32,7 +32,7 @@ class Structure:
     @property
     def has_volume(self) -> bool:
         """Whether a stress is defined: periodic somewhere, and a cell of three independent vectors."""
-        return bool(self.pbc.any()) and abs(np.linalg.det(self.cell)) > 1e-10
+        return bool(self.pbc.any() and abs(np.linalg.det(self.cell)) > 1e-10)
 
 
 def is_structure(source: object) -> bool:

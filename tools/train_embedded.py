@@ -42,7 +42,7 @@ CONFIG = M3GNetConfig(
     elements=tuple(ELEMENTS.tolist()),
     cutoff=5.5,  # Å; EMT itself ends at 5.38 Å, within a tenth of an Å
     threebody_cutoff=4.0,  # Å
-    max_n=4,
+    max_n=5,
     node_width=48,
     edge_width=32,
     hidden_width=32,
@@ -95,8 +95,8 @@ def train(structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Pat
     model = M3GNetPotential(CONFIG)
     model.references.energies.copy_(reference_energies(every))
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.995))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, amsgrad=True, weight_decay=1e-5)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.03)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, amsgrad=True, weight_decay=1e-5)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.05)
     order, running = [], 0.0
     for step in range(1, steps + 1):
         if len(order) < 8:
@@ -109,9 +109,9 @@ def train(structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Pat
         schedule.step()
         average.update_parameters(model)
         running += (value.item() - running) / min(step, 200)
-        if step % 500 == 0 or step == steps:
+        if step % 250 == 0 or step == steps:
             print(f"step {step}: loss {running:.4f}", flush=True)
-        if step % 2500 == 0 or step == steps:
+        if step % 1000 == 0 or step == steps:
             predictor = save(average.module, folder)
     return predictor
 
@@ -141,7 +141,7 @@ def errors(predictor: Predictor, structures: dict[str, list[Atoms]]) -> dict[str
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=9_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "mlzoo" / "embedded" / "m3gnet-emt")
     options = parser.parse_args()

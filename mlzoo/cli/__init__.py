@@ -21,6 +21,9 @@ UsageError: Any = typer.BadParameter.__mro__[1]  # of click, of which some versi
 class Commands(TyperGroup):
     """Whatever goes wrong on purpose ends as one line on stderr: exit 2, or 130 after Ctrl-C."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ["--help"])
+
     def invoke(self, ctx: Any) -> Any:
         with notices():
             try:
@@ -48,7 +51,7 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool | None) -> None:
     if asked:
         from importlib.metadata import version
 
@@ -56,16 +59,13 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def mlzoo(
-    ctx: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
-    ] = False,
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
+    ] = None,
 ) -> None:
     """A zoo of atomistic graph neural networks: energies, forces, relaxation and molecular dynamics."""
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
 
 
 app.command()(predict)

@@ -106,22 +106,25 @@ def md(
     from mlzoo.cli.trajectory import check_trajectory
 
     check_trajectory(out, file, restart, overwrite)
-    atoms, first = _last_state(out, timestep) if restart else (None, 0)
-    carried = atoms.info.get("md_seed") if atoms is not None else None
+    last = _last_state(out, timestep) if restart else None
+    carried = last.info["md_seed"] if last is not None else None
     chosen = next(value for value in (seed, carried, secrets.randbits(31)) if value is not None)
     plan = Plan(ensemble, temperature, timestep, steps, pressure, friction, int(chosen), interval)
-    if atoms is None:
-        atoms = _first_state(file, index, plan)
-    _check(atoms, plan)
-    if first >= steps:
+    first = 0 if last is None else int(last.info["md_step"])
+    if last is not None and first >= steps:
         tell(f"{out} has {first} steps already: nothing to do for --steps {steps}.")
         return
+    atoms = _first_state(file, index, plan) if last is None else last
+    _check(atoms, plan)
     predictor = options.load_model(model, device, dtype)
     atoms.calc = predictor.calculator(skin=skin)
-    tell(f"{predictor.name}: {plan}, skin {skin:g} Å" + (f"; going on from step {first} of {out}." if first else "."))
+    tell(
+        f"{predictor.name}: {plan}, skin {skin:g} Å"
+        + ("." if last is None else f"; going on from step {first} of {out}.")
+    )
 
     try:
-        _run(atoms, plan, first, out, anew=first == 0 and not _has_frame(out, restart))
+        _run(atoms, plan, first, out, anew=last is None)
     except KeyboardInterrupt:
         tell(f"interrupted. The same command with --restart goes on from the last frame of {out}.")
         raise typer.Exit(130) from None
@@ -136,7 +139,8 @@ def md(
 
 def _first_state(file: Path, index: int, plan: Plan) -> Atoms:
     import numpy as np
-    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+    from ase import units
+    from ase.md.velocitydistribution import Stationary
 
     from mlzoo.cli.files import read_structure
 
@@ -145,33 +149,30 @@ def _first_state(file: Path, index: int, plan: Plan) -> Atoms:
         del atoms.info[name]
     moving = atoms.has("momenta") and bool(atoms.get_momenta().any())
     if not moving:
-        MaxwellBoltzmannDistribution(atoms, temperature_K=plan.temperature, rng=np.random.default_rng(plan.seed))
+        normal = np.random.default_rng(plan.seed).normal(size=(len(atoms), 3))
+        width = np.sqrt(atoms.get_masses() * units.kB * plan.temperature)  # Maxwell and Boltzmann's, of each component
+        atoms.set_momenta(width[:, None] * normal)
     if not atoms.constraints and len(atoms) > 1 and atoms.get_momenta().any():
         Stationary(atoms, preserve_temperature=not moving)
     return atoms
 
 
-def _last_state(out: Path, timestep: float) -> tuple[Atoms | None, int]:
-    """The last whole frame of a trajectory and its step; none where there is no frame yet."""
+def _last_state(out: Path, timestep: float) -> Atoms | None:
+    """The last whole frame of a trajectory; none where there is no frame yet."""
     from mlzoo.cli.trajectory import last_frame
 
     last = last_frame(out)
     if last is None:
         tell(f"{out} holds no frame yet: beginning anew.")
-        return None, 0
-    if "md_step" not in last.info or not last.has("momenta"):
+        return None
+    if not {"md_step", "md_seed"} <= last.info.keys() or not last.has("momenta"):
         raise InvalidStructure(
             f"the last frame of {out} has no step number or no momenta: `mlzoo md` has not written it."
         )
     written = last.info.get("md_timestep", timestep)
     if not math.isclose(written, timestep):
         tell(f"warning: {out} was run with steps of {written:g} fs and goes on with {timestep:g} fs.")
-    return last, int(last.info["md_step"])
-
-
-def _has_frame(out: Path, restart: bool) -> bool:
-    """Whether a restart finds the frame of step 0 already there."""
-    return restart and out.exists() and out.stat().st_size > 0
+    return last
 
 
 def _check(atoms: Atoms, plan: Plan) -> None:

@@ -42,4 +42,4 @@ def _change(predictor: Predictor, molecule: Atoms, cutoff: float, step: float, n
         rest = atoms.positions[:-1]
         atoms.positions[-1] = rest[rest[:, 0].argmax()] + [distance, 0, 0]
         values.append(np.asarray(predictor.predict(atoms, [name])[name]))
-    return values[1] - values[0]
+    return np.asarray(values[1] - values[0])

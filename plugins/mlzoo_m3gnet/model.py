@@ -45,7 +45,7 @@ class Block(nn.Module):
         ends: Ends,
         fast: bool,
     ) -> tuple[Float[Tensor, "A V"], Float[Tensor, "E W"]]:
-        edges = self.threebody(nodes, edges, bonds)  # (E, W)
+        edges = self.threebody(nodes, edges, bonds, fast)  # (E, W)
         exchange = self.fast_exchange if fast else self.exchange
         inputs = (*self.edge_update.tables(nodes), *self.node_update.tables(nodes), edges, basis)
         edges, messages = exchange(ends, *inputs)  # (E, W), (A, V)
@@ -71,7 +71,7 @@ class Block(nn.Module):
 
     def fast_exchange(self, ends: Ends, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The same for constant parameters on a CPU in float32."""
-        from mlzoo_m3gnet.kernels import EdgePerceptron, Exchange  # imports Numba
+        from mlzoo_m3gnet.kernels.edges import EdgePerceptron, Exchange  # imports Numba
 
         perceptrons = (
             EdgePerceptron.of(self.edge_update, self.edge_weights),

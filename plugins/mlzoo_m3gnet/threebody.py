@@ -39,8 +39,7 @@ class ShortBonds:
     targets: Int[Tensor, "P"]  # the edge of the graph that receives each bond's sum
     radial: Float[Tensor, "P LN"]  # f_c(r) χ_ln(r)
     cutoffs: Float[Tensor, "P 1"]  # f_c(r)
-    harmonics: Float[Tensor, "P LNM"]  # Y_lm, repeated for every n
-    own: Float[Tensor, "P LN"]  # what a bond would add to itself, per unit of its gate
+    harmonics: Float[Tensor, "P LM"]  # Y_lm, column l² + m
 
 
 class ThreeBodyGeometry(KeepsFloat64):
@@ -49,14 +48,8 @@ class ThreeBodyGeometry(KeepsFloat64):
     def __init__(self, config: M3GNetConfig, basis: nn.Module):
         super().__init__()
         self.cutoff, self.pruned = config.threebody_cutoff, config.triplets == "pruned"
-        self.degrees, self.count = range(config.max_l), config.max_n
         self.basis = basis
         self.irreps = o3.Irreps.spherical_harmonics(config.max_l - 1)
-        # column of (l, n, m) in Y_lm, sqrt(4π/(2l+1)) folded in; of each (l, n), what is subtracted
-        columns = [l * l + m for l in self.degrees for _ in range(self.count) for m in range(2 * l + 1)]
-        self.register_buffer("columns", torch.tensor(columns), persistent=False)
-        own = [math.sqrt((2 * l + 1) / (4 * math.pi)) for l in self.degrees for _ in range(self.count)]
-        self.register_buffer("own", torch.tensor(own, dtype=torch.float64), persistent=False)
 
     def forward(
         self,
@@ -79,8 +72,7 @@ class ThreeBodyGeometry(KeepsFloat64):
             targets=targets,
             radial=radial,
             cutoffs=weights,
-            harmonics=harmonics.index_select(1, self.columns),
-            own=radial * self.own.to(radial.dtype),
+            harmonics=harmonics,
         )
 
     @staticmethod
@@ -92,35 +84,57 @@ class ThreeBodyGeometry(KeepsFloat64):
         return first + rank
 
 
-class ThreeBodyInteraction(nn.Module):
+class ThreeBodyInteraction(KeepsFloat64):
     """Adds to each edge what the other bonds of its centre say of it (eqs. 2 and 3 of the paper)."""
+
+    columns: Tensor
+    scale: Tensor
 
     def __init__(self, config: M3GNetConfig):
         super().__init__()
-        self.degrees, self.count = range(config.max_l), config.max_n
+        self.degrees, self.count = config.max_l, config.max_n
         size = config.max_l * config.max_n
         self.gate = nn.Linear(config.node_width, size)
         self.update = GatedMLP([size, config.edge_width], bias=False)
+        # of each (l, n, m): its (l, n), the column l² + m of its harmonic, and √(4π/(2l+1))
+        triples = [(l * self.count + n, l * l + m, l) for l in range(self.degrees) for n in range(self.count) for m in range(2 * l + 1)]
+        self.register_buffer("columns", torch.tensor(triples).T[:2].contiguous(), persistent=False)
+        scale = [math.sqrt(4 * math.pi / (2 * l + 1)) for l in range(self.degrees)]
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64).repeat_interleave(self.count), persistent=False)
 
     def forward(
-        self, nodes: Float[Tensor, "A V"], edges: Float[Tensor, "E W"], bonds: ShortBonds
+        self, nodes: Float[Tensor, "A V"], edges: Float[Tensor, "E W"], bonds: ShortBonds, fast: bool
     ) -> Float[Tensor, "E W"]:
-        gates = torch.sigmoid(self.gate(nodes)).index_select(0, bonds.neighbours)  # (P, LN)
-        supplied = self._each_m(bonds.radial * gates) * bonds.harmonics  # (P, LNM)
-        collected = sum_per_segment(supplied, bonds.centres, len(nodes)).index_select(0, bonds.centres)  # (P, LNM)
-        sums = self._sum_m(collected * bonds.harmonics) - bonds.own * gates  # (P, LN)
+        gates = torch.sigmoid(self.gate(nodes))  # (A, LN)
+        update = self.fast_update_edges if fast else self.update_edges
+        return update(bonds, gates, edges, bonds.radial, bonds.cutoffs, bonds.harmonics)
+
+    def update_edges(
+        self,
+        bonds: ShortBonds,
+        gates: Float[Tensor, "A LN"],
+        edges: Float[Tensor, "E W"],
+        radial: Float[Tensor, "P LN"],
+        cutoffs: Float[Tensor, "P 1"],
+        harmonics: Float[Tensor, "P LM"],
+    ) -> Float[Tensor, "E W"]:
+        (radial_of, harmonic_of), scale = self.columns, self.scale.to(radial.dtype)
+        harmonics = harmonics.index_select(1, harmonic_of)  # (P, LNM)
+        supplied = radial * gates.index_select(0, bonds.neighbours)  # (P, LN)
+        each_m = supplied.index_select(1, radial_of) * harmonics  # (P, LNM)
+        collected = sum_per_segment(each_m, bonds.centres, len(gates)).index_select(0, bonds.centres)  # (P, LNM)
+        angular = torch.zeros_like(radial).index_add(1, radial_of, collected * harmonics)  # Σ_m, (P, LN)
+        sums = (angular * scale - supplied / scale) * cutoffs  # (P, LN)
         # a gated perceptron without bias gives zero for zero, so only edges that are targets change
-        return edges.index_add(0, bonds.targets, self.update(sums * bonds.cutoffs))
+        return edges.index_add(0, bonds.targets, self.update(sums))
 
-    def _each_m(self, values: Float[Tensor, "P LN"]) -> Float[Tensor, "P LNM"]:
-        blocks = values.split(self.count, dim=1)
-        return torch.cat([block.repeat_interleave(2 * l + 1, dim=1) for l, block in zip(self.degrees, blocks, strict=True)], 1)
+    def fast_update_edges(self, bonds: ShortBonds, *inputs: Tensor) -> Tensor:
+        """The same for constant parameters on a CPU in float32."""
+        from mlzoo_m3gnet.kernels.threebody import FastThreeBody  # imports Numba
 
-    def _sum_m(self, values: Float[Tensor, "P LNM"]) -> Float[Tensor, "P LN"]:
-        """Σ_m within each (l, n), with √(4π/(2l+1))."""
-        blocks = values.split([self.count * (2 * l + 1) for l in self.degrees], dim=1)
-        sums = [
-            block.unflatten(1, (self.count, 2 * l + 1)).sum(dim=2) * math.sqrt(4 * math.pi / (2 * l + 1))
-            for l, block in zip(self.degrees, blocks, strict=True)
-        ]
-        return torch.cat(sums, dim=1)
+        indices = [index.numpy() for index in (bonds.centres, bonds.neighbours, bonds.targets)]
+
+        def plain(*inputs: Tensor) -> tuple[Tensor]:
+            return (self.update_edges(bonds, *inputs),)
+
+        return FastThreeBody.apply(plain, self.degrees, indices, self.update.weights[0].detach(), *inputs)

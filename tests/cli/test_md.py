@@ -6,12 +6,13 @@ import sys
 import time
 from pathlib import Path
 
-import mlzoo as library
 import numpy as np
 import pytest
 import torch
 from ase import Atoms
 from ase.io import read, write
+
+import mlzoo as library
 
 
 def run_md(mlzoo, copper, out, ensemble, steps, *more):
@@ -24,17 +25,22 @@ def total_energies(name):
 
 class TestEnsembles:
     def test_nve_conserves_energy_and_stays_in_place(self, mlzoo, copper):
-        asked = run_md(mlzoo, copper, "run.traj", "nve", 100, "--timestep", 2)
+        asked = run_md(mlzoo, copper, "run.traj", "nve", 60, "--timestep", 3)
         assert asked.exit_code == 0
         frames = read("run.traj", ":")
-        assert [atoms.info["md_step"] for atoms in frames] == list(range(0, 101, 10))
+        assert [atoms.info["md_step"] for atoms in frames] == list(range(0, 61, 10))
         potential = np.ptp([atoms.get_potential_energy() for atoms in frames])
         assert np.ptp(total_energies("run.traj")) < 0.02 * potential
         np.testing.assert_allclose(frames[-1].get_momenta().sum(axis=0), 0, atol=1e-3)
 
     def test_nvt_has_its_temperature(self, mlzoo, copper):
-        assert run_md(mlzoo, copper, "run.traj", "nvt", 300, "--timestep", 2, "--friction", "0.05").exit_code == 0
-        temperatures = [atoms.get_temperature() for atoms in read("run.traj", "10:")]
+        assert (
+            run_md(
+                mlzoo, copper, "run.traj", "nvt", 120, "--timestep", 4, "--friction", "0.1", "--interval", 4
+            ).exit_code
+            == 0
+        )
+        temperatures = [atoms.get_temperature() for atoms in read("run.traj", "8:")]
         assert np.mean(temperatures) == pytest.approx(300, rel=0.2)
 
     def test_npt_changes_the_volume_and_nothing_else_of_the_cell(self, mlzoo, copper):
@@ -85,8 +91,8 @@ class TestRestart:
         run_md(mlzoo, copper, "run.traj", "nve", 1)
         with Path("run.traj").open("r+b") as file:
             file.truncate(Path("run.traj").stat().st_size - 500)
-        assert run_md(mlzoo, copper, "run.traj", "nve", 50, "--interval", 1, "--restart").exit_code == 0
-        assert [atoms.info["md_step"] for atoms in read("run.traj", ":")] == list(range(51))
+        assert run_md(mlzoo, copper, "run.traj", "nve", 43, "--interval", 1, "--restart").exit_code == 0
+        assert [atoms.info["md_step"] for atoms in read("run.traj", ":")] == list(range(44))
 
     def test_a_trajectory_is_not_deleted_unasked(self, mlzoo, copper):
         run_md(mlzoo, copper, "run.traj", "nve", 2)
@@ -102,7 +108,7 @@ class TestRestart:
 
 
 def test_ctrl_c_leaves_a_trajectory_to_go_on_from(copper):
-    words = "md copper.extxyz -o run.traj --ensemble nvt --steps 100000 --interval 1".split()
+    words = ["md", "copper.extxyz", "-o", "run.traj", "--ensemble", "nvt", "--steps", "100000", "--interval", "1"]
     run = subprocess.Popen([sys.executable, "-m", "mlzoo", *words], stderr=subprocess.PIPE, text=True)
     while run.poll() is None and not (Path("run.traj").exists() and Path("run.traj").stat().st_size > 10_000):
         time.sleep(0.1)
@@ -131,6 +137,7 @@ class TestBlowingUp:
         assert asked.exit_code == 1
         assert "error: the numbers are not finite at step 0" in asked.stderr
 
+    @pytest.mark.filterwarnings("ignore:overflow")
     def test_of_the_steps_leaves_the_frames_before(self, mlzoo, copper):
         asked = run_md(mlzoo, copper, "run.traj", "nve", 5, "--timestep", "1e200", "--interval", "1")
         assert asked.exit_code == 1

@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
-import mlzoo as library
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.io import read, write
+
+import mlzoo as library
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 Nine tenths of M3GNet's time goes into its two edge perceptrons. In plain PyTorch half of that is memory traffic: every
 operation writes a row for each edge and the next one reads it back. Here a few hundred edges at a time go through both
-perceptrons, matrix products by PyTorch and everything between them by the loops in :mod:`.loops`, and only what the
+perceptrons, matrix products by PyTorch and everything between them by the loops in :mod:`.edge_loops`, and only what the
 gradient needs is kept. ``Block.exchange`` in ``model.py`` is the definition: training and second derivatives use it,
 and tests hold this to it.
 """
@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from mlzoo.nn.mlp import EdgeGatedMLP
-from mlzoo_m3gnet import loops
+from mlzoo_m3gnet.kernels import edge_loops as loops
+from mlzoo_m3gnet.kernels.plain import plain_backward
 
 CHUNK = 512  # edges: the buffers of 512 × 128 float32 numbers fit into a typical L2 cache
 POOLED = 2**30  # bytes that stay allocated between calls; asking the system anew each time costs a tenth of the whole
@@ -99,7 +100,7 @@ class Exchange(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_updated, grad_sums):
         if torch.is_grad_enabled() or ctx.buffer is None or grad_sums is None:
-            return None, None, None, *_plain_backward(ctx.plain, ctx.saved_tensors, (grad_updated, grad_sums))
+            return None, None, None, *plain_backward(ctx.plain, ctx.saved_tensors, (grad_updated, grad_sums))
         *tables, edges, basis = ctx.saved_tensors
         first, second = ctx.perceptrons
         grad_tables = [torch.zeros_like(table) for table in tables]
@@ -118,19 +119,6 @@ class Exchange(torch.autograd.Function):
         _give_back(ctx.buffer)
         ctx.buffer = None  # a second pass through the same graph computes anew
         return None, None, None, *grad_tables, grad_edges, grad_basis
-
-
-def _plain_backward(plain, inputs, grads):
-    """Gradients through the plain form, themselves differentiable where they are asked to be."""
-    again = torch.is_grad_enabled()
-    with torch.enable_grad():
-        if not again:
-            inputs = [tensor.detach().requires_grad_() for tensor in inputs]
-        pairs = [(out, grad) for out, grad in zip(plain(*inputs), grads, strict=True) if grad is not None]
-        wanted = [tensor for tensor in inputs if tensor.requires_grad]
-        outs, grads = zip(*pairs, strict=True)
-        found = iter(torch.autograd.grad(outs, wanted, grads, create_graph=again, materialize_grads=True))
-    return [next(found) if tensor.requires_grad else None for tensor in inputs]
 
 
 def _size(perceptrons: Sequence[EdgePerceptron]) -> int:
