@@ -118,9 +118,13 @@ def main() -> None:
             print(f"{min(times) / atoms:8.3f} {energy:13.7f} {peak:8.0f}")
         print(f"{atoms:6} {'floor':>6} {1e3 * floor(28 * atoms):9.1f}")
         if len(sides) == 2:
-            ratio = [f(s for s, _, _ in turns["matgl"]) / f(s for s, _, _ in turns["mlzoo"]) for f in (min, statistics.median)]
+            ratio = [
+                f(s for s, _, _ in turns["matgl"]) / f(s for s, _, _ in turns["mlzoo"])
+                for f in (min, statistics.median)
+            ]
             gap = abs(turns["matgl"][-1][1] - turns["mlzoo"][-1][1])
-            print(f"{atoms:6}  times faster: {ratio[0]:.2f} by minimum, {ratio[1]:.2f} by median; energies differ by {gap:.1e} eV/atom")
+            print(f"{atoms:6}  times faster: {ratio[0]:.2f} by minimum, {ratio[1]:.2f} by median; ", end="")
+            print(f"energies differ by {gap:.1e} eV/atom")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -23,12 +23,14 @@ class MlzooCalculator(Calculator):
     ``parameters`` state model, device, dtype and the rest, JSON-safe, so that an ASE database keeps them.
     """
 
-    ignored_changes = {"initial_magmoms", "initial_charges"}
+    ignored_changes: ClassVar[set[str]] = {"initial_magmoms", "initial_charges"}
 
     def __init__(self, predictor: Predictor, *, skin: float = 0.0, **conditions: Any):
         if not is_energy_model(predictor):
             predicted = ", ".join(prediction.name for prediction in predictor.model.predicts)
-            raise UnsupportedProperty(f"{predictor.name} predicts {predicted}, no energy: use predict() instead of a calculator.")
+            raise UnsupportedProperty(
+                f"{predictor.name} predicts {predicted}, no energy: use predict() instead of a calculator."
+            )
         predictor._check_condition_names(conditions)
         self.predictor = predictor
         self.conditions = conditions

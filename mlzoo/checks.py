@@ -44,7 +44,11 @@ def deviations(predictor: Predictor, checks: Mapping[str, Any]) -> dict[str, flo
     largest: dict[str, float] = {}
     for check in checks["checks"]:
         structure = Structure(
-            np.array(check["numbers"]), np.array(check["positions"]), np.array(check["cell"]), np.array(check["pbc"]), {}
+            np.array(check["numbers"]),
+            np.array(check["positions"]),
+            np.array(check["cell"]),
+            np.array(check["pbc"]),
+            {},
         )
         answer = predictor.predict(structure)
         for name, expected in check["values"].items():

@@ -39,7 +39,7 @@ def evaluate(
     differentiate = bool(GEOMETRIC & set(properties))
     with torch.set_grad_enabled(create_graph or differentiate):
         seen, leaves = _with_leaves(model, graph) if differentiate else (graph, {})
-        outputs = model(withhold(seen, [name for name in ("positions", "cell") if name not in model.uses]))
+        outputs = model(withhold(seen, model.uses))
         energies = outputs["energies"].double()
         energy = sum_per_segment(energies, graph.structure_index, graph.n_structures)
         results = {**outputs, "energies": energies, "energy": energy}
@@ -69,7 +69,7 @@ def hessian(model: Model, graph: Graph) -> Float[Tensor, "C C"]:
             edges=moved(graph.edges),
             long_range=None if graph.long_range is None else moved(graph.long_range),
         )
-        energies = model(withhold(seen, [name for name in ("positions", "cell") if name not in model.uses]))["energies"]
+        energies = model(withhold(seen, model.uses))["energies"]
         if not energies.requires_grad:  # no edges: nothing depends on where the atoms are
             return positions.new_zeros(positions.numel(), positions.numel())
         (slope,) = torch.autograd.grad(energies.double().sum(), positions, create_graph=True)
@@ -94,8 +94,9 @@ def _with_leaves(model: EnergyModel, graph: Graph) -> tuple[Graph, dict[str, Ten
         seen = replace(seen, long_range=replace(graph.long_range, vectors=leaves["long_range"]))
     for name in model.uses:
         leaves[name] = getattr(graph, name).detach().requires_grad_()
-        seen = replace(seen, **{name: leaves[name]})
-    return seen, leaves
+    return replace(
+        seen, positions=leaves.get("positions", graph.positions), cell=leaves.get("cell", graph.cell)
+    ), leaves
 
 
 def _gradients(energy: Tensor, leaves: dict[str, Tensor], create_graph: bool) -> dict[str, Tensor]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from ase.data import chemical_symbols
@@ -36,24 +36,27 @@ class Edges:
         return len(self.senders)
 
 
-class Withheld:
-    """Stands where a model reads positions or cell without having declared it: any use says so."""
+class Withheld(Tensor):
+    """Stands where a model could read positions or cell without having declared it: any use of its values says so."""
 
-    def __init__(self, name: str):
-        self._name = name
-
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise UndeclaredUse(
-            f"the model reads graph.{self._name} but does not declare it, so its forces and virial would be wrong. "
-            f'Add "{self._name}" to the model\'s `uses`.'
-        )
-
-    __getattr__ = __getitem__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refuse
-    __matmul__ = __rmatmul__ = __truediv__ = __rtruediv__ = __neg__ = __pow__ = __iter__ = __len__ = _refuse
+    _name: str
+    _harmless = (Tensor.shape.__get__, Tensor.dtype.__get__, Tensor.device.__get__)  # type: ignore[attr-defined]
 
     @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None) -> NoReturn:
-        next(arg for arg in args if isinstance(arg, Withheld))._refuse()
+    def of(cls, name: str, hidden: Tensor) -> Withheld:
+        withheld = torch.empty_like(hidden).as_subclass(cls)
+        withheld._name = name
+        return withheld
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func in cls._harmless:
+            return super().__torch_function__(func, types, args, kwargs or {})
+        name = next((arg._name for arg in args if isinstance(arg, Withheld)), "positions or graph.cell")
+        raise UndeclaredUse(
+            f"the model reads graph.{name} but does not declare it, so its forces and virial would be wrong. "
+            f'Add "{name}" to the model\'s `uses`.'
+        )
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ class Graph:
     """
 
     atomic_numbers: Int[Tensor, "A"]
-    positions: Float[Tensor, "A 3"] | Withheld  # Å, float64
-    cell: Float[Tensor, "S 3 3"] | Withheld  # Å, float64, one lattice vector per row
+    positions: Float[Tensor, "A 3"]  # Å, float64
+    cell: Float[Tensor, "S 3 3"]  # Å, float64, one lattice vector per row
     pbc: Bool[Tensor, "S 3"]
     edges: Edges
     structure_index: Int[Tensor, "A"]  # which structure each atom belongs to
@@ -173,14 +176,20 @@ def join(graphs: Sequence[Graph]) -> Graph:
         structure_index=_cat(
             [graph.structure_index + first for graph, first in zip(graphs, structures, strict=False)], (0,)
         ),
-        conditions={name: torch.cat([g.conditions[name] for g in graphs]) for name in (graphs[0].conditions if graphs else ())},
+        conditions={
+            name: torch.cat([g.conditions[name] for g in graphs]) for name in (graphs[0].conditions if graphs else ())
+        },
         long_range=joined(longer) if longer else None,
     )
 
 
-def withhold(graph: Graph, names: Sequence[str]) -> Graph:
-    """The graph with ``positions`` or ``cell`` out of reach, for a model that has not declared them."""
-    return replace(graph, **{name: Withheld(name) for name in names})
+def withhold(graph: Graph, uses: Collection[str]) -> Graph:
+    """The graph with positions and cell out of reach, but for those that the model ``uses``."""
+    return replace(
+        graph,
+        positions=graph.positions if "positions" in uses else Withheld.of("positions", graph.positions),
+        cell=graph.cell if "cell" in uses else Withheld.of("cell", graph.cell),
+    )
 
 
 def _cat(parts: list[Tensor], empty: tuple[int, ...], dtype: torch.dtype = torch.int64) -> Tensor:
@@ -198,4 +207,6 @@ def _edges(structure: Structure, pairs: Pairs) -> Edges:
             f"atoms {i} ({symbols[0]}) and {j} ({symbols[1]}) overlap: they are {float(lengths[worst]):.2g} Å apart. "
             "Delete one of them or move it."
         )
-    return Edges(torch.from_numpy(pairs.senders), torch.from_numpy(pairs.receivers), torch.from_numpy(pairs.shifts), vectors)
+    return Edges(
+        torch.from_numpy(pairs.senders), torch.from_numpy(pairs.receivers), torch.from_numpy(pairs.shifts), vectors
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -56,30 +56,27 @@ class Predictor:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        return dict(self.manifest.provenance)
+        return {**self.manifest.provenance, "kernels": self.model.kernels}
 
     @property
     def cutoff(self) -> float:
         """Å."""
         return self.model.cutoff
 
-    def graph(self, structure: object, conditions: Mapping[str, Any] | None = None, pairs: Pairs | None = None) -> Graph:
+    def graph(
+        self, structure: object, conditions: Mapping[str, Any] | None = None, pairs: Pairs | None = None
+    ) -> Graph:
         """The graph that the model sees, on its device and in its dtype; ``pairs`` where a list is at hand already."""
         checked = structure_from(structure)
         self._check_elements(checked)
         return self._cpu_graph(checked, conditions or {}, pairs).to(self.device, self.dtype)
-
-    @overload
-    def predict(self, structures: Sequence[object], properties: Collection[str] | None = ..., *, on_error: Literal["raise"] = ..., max_edges: int | None = ..., **conditions: Any) -> list[Prediction]: ...  # fmt: skip
-    @overload
-    def predict(self, structures: object, properties: Collection[str] | None = ..., *, on_error: str = ..., max_edges: int | None = ..., **conditions: Any) -> Any: ...  # fmt: skip
 
     def predict(
         self,
         structures: object,
         properties: Collection[str] | None = None,
         *,
-        on_error: Literal["raise", "keep"] | str = "raise",
+        on_error: Literal["raise", "keep"] = "raise",
         max_edges: int | None = None,
         **conditions: Any,
     ) -> Any:
@@ -103,7 +100,7 @@ class Predictor:
         if not isinstance(structures, Iterable):
             structure_from(structures)  # raises, and says what a structure is
         budget = max_edges or EDGE_BUDGET[self.device.type]
-        answers = self._stream(structures, names, budget, on_error == "keep", conditions)  # type: ignore[arg-type]
+        answers = self._stream(structures, names, budget, on_error == "keep", conditions)
         return list(answers) if isinstance(structures, Sequence) else answers
 
     def hessian(self, structure: object, **conditions: Any) -> Float[np.ndarray, "A 3 A 3"]:
@@ -134,7 +131,12 @@ class Predictor:
     # How a stream becomes batches
 
     def _stream(
-        self, structures: Iterable[object], names: tuple[str, ...], budget: int, keep: bool, conditions: Mapping[str, Any]
+        self,
+        structures: Iterable[object],
+        names: tuple[str, ...],
+        budget: int,
+        keep: bool,
+        conditions: Mapping[str, Any],
     ) -> Iterator[Prediction | PredictionError]:
         waiting: list[Graph | PredictionError] = []
         edges = 0
@@ -156,7 +158,9 @@ class Predictor:
             edges += max(len(graph.edges), 1)
         yield from self._answers(waiting, names)
 
-    def _answers(self, waiting: list[Graph | PredictionError], names: tuple[str, ...]) -> Iterator[Prediction | PredictionError]:
+    def _answers(
+        self, waiting: list[Graph | PredictionError], names: tuple[str, ...]
+    ) -> Iterator[Prediction | PredictionError]:
         graphs = [entry for entry in waiting if isinstance(entry, Graph)]
         answers = iter(self._evaluate_halving(graphs, names))
         for entry in waiting:

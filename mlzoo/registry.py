@@ -40,7 +40,9 @@ class Plugin:
 
 def plugins() -> list[Plugin]:
     """Every installed plugin, by name; nothing is imported."""
-    found = sorted(entry_points(group=GROUP), key=lambda point: (_package(point) != "mlzoo", point.name, _package(point)))
+    found = sorted(
+        entry_points(group=GROUP), key=lambda point: (_package(point) != "mlzoo", point.name, _package(point))
+    )
     listed: dict[str, Plugin] = {}
     for point in found:
         package = _package(point)

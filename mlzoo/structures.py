@@ -57,7 +57,9 @@ def structure_from(source: object, conditions: Mapping[str, Any] | None = None) 
             f"a {type(source).__module__}.{type(source).__qualname__} is not a structure. "
             "Pass an ase.Atoms or a pymatgen Structure or Molecule."
         )
-    read = Structure(read.atomic_numbers, read.positions, read.cell, read.pbc, {**read.conditions, **(conditions or {})})
+    read = Structure(
+        read.atomic_numbers, read.positions, read.cell, read.pbc, {**read.conditions, **(conditions or {})}
+    )
     _check(read)
     return read
 
@@ -99,7 +101,9 @@ def _from_pymatgen(source: Any) -> Structure:
 
 def _check(structure: Structure) -> None:
     if len(structure.atomic_numbers) == 0:
-        raise InvalidStructure("the structure is empty: there are no atoms to evaluate. Check how it was read or built.")
+        raise InvalidStructure(
+            "the structure is empty: there are no atoms to evaluate. Check how it was read or built."
+        )
     nameless = np.flatnonzero((structure.atomic_numbers < 1) | (structure.atomic_numbers >= len(chemical_symbols)))
     if len(nameless):
         raise InvalidStructure(

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -47,7 +46,10 @@ def is_ours(path: Path) -> bool:
 def write(folder: Path, manifest: Manifest, state: Mapping[str, Tensor], checks: Mapping[str, Any], card: str) -> None:
     """Write a weight; tensors that share memory are written once each."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}, folder / "model.safetensors")
+    save_file(
+        {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()},
+        folder / "model.safetensors",
+    )
     _write_json(folder / "config.json", asdict(manifest))
     _write_json(folder / "checks.json", checks)
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -57,9 +59,13 @@ def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
     """Read a weight in our layout. Raises :class:`UnreadableFile` for a file that is missing, corrupt or too new."""
     said = read_json(folder / "config.json")
     if not isinstance(said, dict) or not {"architecture", "config", "layout"} <= said.keys():
-        raise UnreadableFile(f"{folder / 'config.json'} is not the config of an mlzoo weight. Fetch or convert it again.")
+        raise UnreadableFile(
+            f"{folder / 'config.json'} is not the config of an mlzoo weight. Fetch or convert it again."
+        )
     if said["layout"] > LAYOUT_VERSION:
-        raise UnreadableFile(f"{folder} has layout {said['layout']}, this mlzoo reads up to {LAYOUT_VERSION}. Update mlzoo.")
+        raise UnreadableFile(
+            f"{folder} has layout {said['layout']}, this mlzoo reads up to {LAYOUT_VERSION}. Update mlzoo."
+        )
     try:
         return Manifest(**said), load_file(folder / "model.safetensors")
     except (SafetensorError, OSError, TypeError) as error:
@@ -74,12 +80,6 @@ def read_json(path: Path) -> Any:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}. Check the path.") from error
     except ValueError as error:
         raise UnreadableFile(f"{path} is not JSON ({error}). Fetch it again.") from error
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -6,18 +6,20 @@ import difflib
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from torch import Tensor
 
 from mlzoo import registry, weights
 from mlzoo.errors import PluginError, UnknownModel, UnreadableFile, UnsupportedDevice
 from mlzoo.nn import segments
-from mlzoo.plugin import Architecture, Reader, ReadWeights
+from mlzoo.plugin import Reader
 from mlzoo.predictor import Predictor
 from mlzoo.registry import Plugin
 
@@ -32,45 +34,34 @@ def load(
     dtype: str | torch.dtype | None = None,
     device: str | torch.device = "auto",
     trainable: bool = False,
+    exact: bool = False,
     **reader_options: Any,
 ) -> Predictor:
     """Load a model by name, or from a file or folder in any format that an installed plugin reads.
 
     ``dtype`` is ``"float32"`` or ``"float64"``, by default what the weight was stored in; ``device`` ``"auto"`` takes a
-    GPU where there is one; ``trainable`` leaves gradients of the parameters on. Everything else goes to the reader of
-    the format (``convention="legacy"``). Raises :class:`UnknownModel`, :class:`UnreadableFile`, :class:`PluginError`.
-    """
-    path = _locate(name)
-    target = _device(device)
-    if weights.is_ours(path):
-        if reader_options:
-            raise UnreadableFile(f"{path} is in mlzoo's own layout, which takes no options: leave out {', '.join(reader_options)}.")
-        manifest, state = weights.read(path)
-        brought = registry.architecture(manifest.architecture)
-        config = _config(brought, manifest.config, path)
-        stored, provenance = manifest.dtype, dict(manifest.provenance)
-    else:
-        plugin, reader = _reader(path)
-        brought = plugin.load()
-        read = reader.read(path, **_checked_options(reader, reader_options))
-        for notice in read.notices:
-            log.warning("%s", notice)
-        manifest, config, state = _manifest(plugin, reader, path, read), read.config, dict(read.state)
-        stored, provenance = manifest.dtype, dict(manifest.provenance)
+    GPU where there is one; ``trainable`` leaves gradients of the parameters on; ``exact`` keeps the plain form of a
+    network that has a faster one. Everything else goes to the reader of the format (``convention="legacy"``).
 
-    wanted = _dtype(dtype or stored)
-    model = brought.build(config)
+    Raises :class:`UnknownModel`, :class:`UnreadableFile`, :class:`PluginError` or :class:`UnsupportedDevice`.
+    """
+    target = _device(device)
+    path = _locate(name)
+    manifest, config, state, card = (
+        _read_ours(path, reader_options) if weights.is_ours(path) else _read_foreign(path, reader_options)
+    )
+    wanted = _dtype(dtype or manifest.dtype)
+    model = registry.architecture(manifest.architecture).build(config)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise UnreadableFile(f"{path}: the tensors do not fit the config ({error}). Fetch or convert it again.") from error
+        raise UnreadableFile(
+            f"{path}: the tensors do not fit the config ({error}). Fetch or convert it again."
+        ) from error
     model = model.to(target, wanted).eval().requires_grad_(trainable)
-    provenance |= _here(target, wanted)
-    final = weights.Manifest(
-        manifest.architecture, manifest.package, manifest.version, _dtype_name(wanted), manifest.config, provenance
-    )
-    card = path / "README.md" if weights.is_ours(path) else None
-    return Predictor(model, final, name=path.name, card=card.read_text(encoding="utf-8") if card and card.is_file() else "")
+    model.exact = exact
+    provenance = {**manifest.provenance, **_here(target, wanted)}
+    return Predictor(model, replace(manifest, dtype=_dtype_name(wanted), provenance=provenance), path.name, card)
 
 
 def calculator(name: str | os.PathLike[str], **options: Any) -> Any:
@@ -94,7 +85,43 @@ def _locate(name: str | os.PathLike[str]) -> Path:
     if len(path.parts) > 1 or path.suffix:
         raise UnknownModel(f"there is no file or folder {path}. Check the path; models by name: {', '.join(known)}.")
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or list(known)
-    raise UnknownModel(f"no model is called {str(name)!r}. Did you mean {' or '.join(near)}? A path to a weight works too.")
+    raise UnknownModel(
+        f"no model is called {str(name)!r}. Did you mean {' or '.join(near)}? A path to a weight works too."
+    )
+
+
+Read = tuple[weights.Manifest, BaseModel, Mapping[str, Tensor], str]
+"""Of a weight: what it is, its network's config, its tensors, its card."""
+
+
+def _read_ours(path: Path, options: Mapping[str, Any]) -> Read:
+    if options:
+        raise UnreadableFile(
+            f"{path} is in mlzoo's own layout, which takes no options: leave out {', '.join(options)}."
+        )
+    manifest, state = weights.read(path)
+    try:
+        config = registry.architecture(manifest.architecture).config.model_validate(manifest.config)
+    except ValidationError as error:
+        raise UnreadableFile(f"{path / 'config.json'} is no {manifest.architecture} config: {error}") from error
+    card = path / "README.md"
+    return manifest, config, state, card.read_text(encoding="utf-8") if card.is_file() else ""
+
+
+def _read_foreign(path: Path, options: Mapping[str, Any]) -> Read:
+    plugin, reader = _reader(path)
+    read = reader.read(path, **_checked_options(reader, options))
+    for notice in read.notices:
+        log.warning("%s", notice)
+    manifest = weights.Manifest(
+        architecture=plugin.name,
+        package=plugin.package,
+        version=plugin.version,
+        dtype="float32",
+        config=read.config.model_dump(mode="json"),
+        provenance={"source": path.name, "format": reader.name, **read.provenance},
+    )
+    return manifest, read.config, read.state, ""
 
 
 def _reader(path: Path) -> tuple[Plugin, Reader]:
@@ -127,24 +154,6 @@ def _checked_options(reader: Reader, options: Mapping[str, Any]) -> Mapping[str,
     return options
 
 
-def _manifest(plugin: Plugin, reader: Reader, path: Path, read: ReadWeights) -> weights.Manifest:
-    return weights.Manifest(
-        architecture=plugin.name,
-        package=plugin.package,
-        version=plugin.version,
-        dtype="float32",
-        config=read.config.model_dump(mode="json"),
-        provenance={"source": path.name, "format": reader.name, **read.provenance},
-    )
-
-
-def _config(brought: Architecture, said: Mapping[str, Any], path: Path) -> Any:
-    try:
-        return brought.config.model_validate(said)
-    except ValidationError as error:
-        raise UnreadableFile(f"{path / 'config.json'} is no {brought.name} config: {error}") from error
-
-
 def _here(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
     """What of this machine goes into the numbers."""
     return {
@@ -175,7 +184,11 @@ def _device(device: str | torch.device) -> torch.device:
     except RuntimeError:
         raise UnsupportedDevice(f"device={device!r} is unknown to PyTorch. Use 'auto', 'cpu' or 'cuda'.") from None
     if target.type == "cuda" and not torch.cuda.is_available():
-        raise UnsupportedDevice(f"device={str(device)!r} was asked for, but PyTorch sees no GPU here. Use device='cpu'.")
+        raise UnsupportedDevice(
+            f"device={str(device)!r} was asked for, but PyTorch sees no GPU here. Use device='cpu'."
+        )
     if target.type not in ("cpu", "cuda"):
-        raise UnsupportedDevice(f"device={str(device)!r} has no float64, which geometry and energies need. Use 'cpu' or 'cuda'.")
+        raise UnsupportedDevice(
+            f"device={str(device)!r} has no float64, which geometry and energies need. Use 'cpu' or 'cuda'."
+        )
     return target

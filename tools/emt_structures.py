@@ -17,12 +17,7 @@ from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
 ELEMENTS = np.array([atomic_numbers[symbol] for symbol in ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")])
-BOND = {
-    z: beta * parameters[symbol][1] * units.Bohr
-    for z in ELEMENTS
-    for symbol in parameters
-    if atomic_numbers[symbol] == z
-}
+BOND = {z: beta * parameters[chemical_symbols[z]][1] * units.Bohr for z in ELEMENTS}
 """Nearest neighbours in the fcc metal, Å."""
 
 CELLS = [  # lattice, repeats of its conventional cell: 1 to 32 atoms
@@ -48,7 +43,7 @@ def draw(seed: int, counts: Mapping[str, int]) -> dict[str, list[Atoms]]:
 
 
 def labelled(atoms: Atoms) -> Atoms:
-    """A copy with EMT's energy (eV), forces (eV/Å) and, where there is a cell, virial (eV) in ``info`` and ``arrays``."""
+    """A copy that carries EMT's energy (eV), forces (eV/Å) and, where there is a cell, virial (eV)."""
     atoms = atoms.copy()
     atoms.calc = EMT()
     atoms.info["energy"] = atoms.get_potential_energy()
@@ -159,7 +154,7 @@ def equation_of_state(atoms: Atoms, calculator: Calculator) -> tuple[float, floa
     lengths, energies = np.linspace(0.97, 1.03, 13), []
     atoms = atoms.copy()
     atoms.calc = calculator
-    cell = atoms.cell.array
+    cell = atoms.cell.array.copy()
     for length in lengths:
         atoms.set_cell(length * cell, scale_atoms=True)
         energies.append(atoms.get_potential_energy())

@@ -238,33 +238,33 @@ def _run(atoms: Atoms, plan: Plan, first: int, out: Path, anew: bool) -> None:
 
     with ExitStack() as stack:
         dynamics = _integrator(atoms, plan)
-        energy, temperature = _numbers(atoms, first)
+        said = _numbers(atoms, first)
         append = stack.enter_context(growing(out, {"type": "molecular-dynamics", **asdict(plan)}, anew=anew))
         progress = stack.enter_context(Progress("md", plan.steps, every=max(1, plan.steps // LINES)))
         if anew:
             append(_frame(atoms, plan, first, dynamics))
-        progress.show(first, f"energy {energy:.4f} eV, {temperature:.1f} K")
+        progress.show(first, said)
         for step in range(first + 1, plan.steps + 1):
             dynamics.rng = np.random.default_rng([plan.seed, step])
             try:
                 dynamics.step()
             except MlzooError as error:
                 raise BlownUp(f"step {step} cannot be evaluated: {error} Try a shorter --timestep.") from error
-            energy, temperature = _numbers(atoms, step)
+            said = _numbers(atoms, step)
             if step % plan.interval == 0 or step == plan.steps:
                 append(_frame(atoms, plan, step, dynamics))
-            progress.show(step, f"energy {energy:.4f} eV, {temperature:.1f} K")
+            progress.show(step, said)
 
 
-def _numbers(atoms: Atoms, step: int) -> tuple[float, float]:
-    """Potential energy in eV and temperature in K."""
+def _numbers(atoms: Atoms, step: int) -> str:
+    """Energies and temperature of a step, which must be finite."""
     energy, temperature = atoms.get_potential_energy(), atoms.get_temperature()
     if not (math.isfinite(energy) and math.isfinite(temperature)):
         raise BlownUp(
             f"the numbers are not finite at step {step} (energy {energy} eV, temperature {temperature} K). "
             "The trajectory ends before it. Relax the structure first, or try a shorter --timestep."
         )
-    return energy, temperature
+    return f"potential {energy:.4f} eV, total {energy + atoms.get_kinetic_energy():.4f} eV, {temperature:.1f} K"
 
 
 def _frame(atoms: Atoms, plan: Plan, step: int, dynamics: Any) -> Atoms:

@@ -10,8 +10,8 @@ class KeepsFloat64(nn.Module):
     """
 
     def _apply(self, fn, recurse=True):
-        exact = dict(self._buffers)
+        exact = dict(self.named_buffers(recurse=False))
         super()._apply(fn, recurse)
         for name, buffer in exact.items():
-            self._buffers[name] = buffer.to(self._buffers[name].device)
+            self._buffers[name] = buffer.to(getattr(self, name).device)
         return self

@@ -1,6 +1,5 @@
 """Envelopes that take an interaction smoothly to zero at a cutoff."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, widths: Sequence[int], activate_last: bool = False):
         steps: list[nn.Module] = []
-        for last, (width_in, width_out) in enumerate(zip(widths[:-1], widths[1:], strict=True), start=2 - len(widths)):
+        for last, (width_in, width_out) in enumerate(pairwise(widths), start=2 - len(widths)):
             steps.append(nn.Linear(width_in, width_out))
             if last < 0 or activate_last:
                 steps.append(nn.SiLU())
@@ -32,7 +33,7 @@ class GatedMLP(nn.Module):
     def __init__(self, widths: Sequence[int], bias: bool = True, activate_last: bool = True):
         super().__init__()
         self.activate_last = activate_last
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.weights = nn.ParameterList(_uniform((2, w_in, w_out), w_in) for w_in, w_out in pairs)
         self.biases = nn.ParameterList(_uniform((2, 1, w_out), w_in) for w_in, w_out in pairs) if bias else None
 

@@ -58,7 +58,9 @@ class BesselBasis(KeepsFloat64):
 
     def forward(self, lengths: Float[Tensor, "E"]) -> Float[Tensor, "E K"]:
         columns = []
-        for degree, (roots, norms) in enumerate(zip(self.scaled_roots.to(lengths.dtype), self.norms.to(lengths.dtype), strict=True)):
+        for degree, (roots, norms) in enumerate(
+            zip(self.scaled_roots.to(lengths.dtype), self.norms.to(lengths.dtype), strict=True)
+        ):
             x = lengths.clamp(max=self.cutoff)[:, None] * roots
             columns.append(spherical_bessel(degree + 1, x)[degree] * norms)
         return torch.cat(columns, dim=1)

@@ -1,6 +1,5 @@
 """Reference energies: what an element counts for by itself."""
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 

@@ -18,7 +18,7 @@ class Set2Set(nn.Module):
         self.width, self.steps = width, steps
         self.lstm = nn.LSTM(2 * width, width, layers)
 
-    def forward(self, x: Float[Tensor, "N W"], index: Int[Tensor, "N"], sets: int) -> Float[Tensor, "S 2W"]:
+    def forward(self, x: Float[Tensor, "N W"], index: Int[Tensor, "N"], sets: int) -> Float[Tensor, "S 2*W"]:
         state = tuple(x.new_zeros(self.lstm.num_layers, sets, self.width) for _ in range(2))
         answer = x.new_zeros(sets, 2 * self.width)
         for _ in range(self.steps):

@@ -14,7 +14,7 @@ from mlzoo.graph import Edges, Graph, join
 from mlzoo.predictor import Predictor
 from mlzoo.testing.subject import Subject, holds_where
 
-STEP = 1e-3  # Å, or strain
+STEP = 1e-4  # Å, or strain
 STENCIL = {-2: 1 / 12, -1: -8 / 12, 1: 8 / 12, 2: -1 / 12}  # first derivative, to fourth order
 
 

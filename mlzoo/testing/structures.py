@@ -9,10 +9,12 @@ from ase import Atoms
 from ase.data import covalent_radii
 
 from mlzoo.model import Model
+from mlzoo.neighbors import find_pairs
 
 MOLECULE = [[0, 0, 0], [1, 0, 0], [0.3, 0.95, 0], [0.4, 0.3, 0.9], [-0.6, 0.4, 0.5]]  # in bond lengths, as all below
 SHEARED = [[1.15, 0, 0], [0.21, 1.2, 0], [-0.17, 0.13, 1.1]]
 LEFT_HANDED = [[0, 1.3, 0.1], [1.25, 0.3, 0], [0.1, -0.2, 1.6]]
+GAP = 2e-3  # Å
 SHORT_OPEN_VECTOR = [[1.3, 0, 0], [0.2, 1.25, 0], [0.1, 0.3, 0.7]]
 
 
@@ -25,7 +27,10 @@ def structures_for(model: Model, seed: int = 0) -> dict[str, Atoms]:
     def made(places: Any, cell: Any = None, pbc: Any = False) -> Atoms:
         numbers = np.resize(elements, len(places))
         atoms = Atoms(numbers, cell=None if cell is None else bond * np.array(cell), pbc=pbc, info=conditions_for(model))
-        atoms.positions = bond * (np.array(places) + rng.uniform(-0.04, 0.04, (len(places), 3)))
+        for _ in range(100):  # until no finite difference takes a pair through a cutoff
+            atoms.positions = bond * (np.array(places) + rng.uniform(-0.04, 0.04, (len(places), 3)))
+            if not any(_has_pair_at(atoms, cutoff) for cutoff in (model.cutoff, model.long_range_cutoff) if cutoff):
+                break
         return atoms
 
     return {
@@ -35,6 +40,11 @@ def structures_for(model: Model, seed: int = 0) -> dict[str, Atoms]:
         "slab": made([[0, 0, 0], [0.7, 0.6, 0.7], [0.1, 0.1, 1.4]], SHORT_OPEN_VECTOR, (True, True, False)),
         "wire": made([[0, 0, 0], [0.5, 0.8, 0.1]], SHORT_OPEN_VECTOR, (True, False, False)),
     }
+
+
+def _has_pair_at(atoms: Atoms, cutoff: float) -> bool:
+    inner, outer = (len(find_pairs(atoms.positions, atoms.cell.array, atoms.pbc, cutoff + gap)) for gap in (-GAP, GAP))
+    return inner != outer
 
 
 def conditions_for(model: Model) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from mlzoo.properties import Property
 from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, Set2SetReadout
 from mlzoo_m3gnet.threebody import ShortBonds, ThreeBodyGeometry, ThreeBodyInteraction
 
-
 Ends = tuple[Int[Tensor, "E"], Int[Tensor, "E"], Int[Tensor, "E"]]
 """Of every edge: its centre, its neighbour, and which of them receives its message."""
 
@@ -88,23 +87,24 @@ class Representation(nn.Module):
     def __init__(self, config: M3GNetConfig):
         super().__init__()
         self.aggregate = config.aggregate
-        self.exact = False  # True keeps the plain form of the blocks
         size = config.max_l * config.max_n
         index_of = torch.full((119,), -1)
         index_of[list(config.elements)] = torch.arange(len(config.elements))
         self.register_buffer("index_of", index_of, persistent=False)
+        self.basis: SmoothBesselBasis | BesselBasis  # of the edges
+        threebody_basis: SmoothBesselBasis | BesselBasis
         if config.radial_basis == "smooth":
-            basis_size, threebody_basis = config.max_n, SmoothBesselBasis(size, config.cutoff)
-            self.basis: nn.Module = SmoothBesselBasis(config.max_n, config.cutoff)
+            self.basis = SmoothBesselBasis(config.max_n, config.cutoff)
+            threebody_basis = SmoothBesselBasis(size, config.cutoff)
         else:
-            basis_size, threebody_basis = size, BesselBasis(config.max_l, config.max_n, config.cutoff)
-            self.basis = threebody_basis
+            self.basis = threebody_basis = BesselBasis(config.max_l, config.max_n, config.cutoff)
+        basis_size = self.basis.size
         self.node_embedding = nn.Embedding(len(config.elements), config.node_width)
         self.edge_embedding = MLP([basis_size, config.edge_width], activate_last=True)
         self.geometry = ThreeBodyGeometry(config, threebody_basis)
         self.blocks = nn.ModuleList(Block(config, basis_size) for _ in range(config.blocks))
 
-    def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
+    def forward(self, graph: Graph, fast: bool) -> Float[Tensor, "A V"]:
         # all edges come in both directions, so the receiver can be the centre and the sender its neighbour
         centres, neighbours = graph.edges.receivers, graph.edges.senders
         ends = (centres, neighbours, centres if self.aggregate == "centre" else neighbours)
@@ -113,8 +113,6 @@ class Representation(nn.Module):
         bonds = self.geometry(graph.edges.vectors, lengths, centres, neighbours, self._first_edges(graph))
         nodes = self.node_embedding(self.index_of[graph.atomic_numbers])  # (A, V)
         edges = self.edge_embedding(basis)  # (E, W)
-        constant = not any(parameter.requires_grad for parameter in self.parameters())
-        fast = constant and not self.exact and edges.device.type == "cpu" and edges.dtype == torch.float32
         for block in self.blocks:
             nodes, edges = block(nodes, edges, basis, bonds, ends, fast)
         return nodes
@@ -126,46 +124,54 @@ class Representation(nn.Module):
         return torch.searchsorted(structure, structure)
 
 
-class M3GNetPotential(EnergyModel):
-    """Energies of atoms: the scaled readout plus the reference energy of each element."""
+class M3GNet(Model):
+    """What energies and properties have in common."""
 
     def __init__(self, config: M3GNetConfig):
         super().__init__()
-        _declare(self, config)
+        self.cutoff, self.elements = config.cutoff, config.elements
+        self.edge_order = "matgl" if config.triplets == "pruned" else "any"
+        self.representation = Representation(config)
+
+    @property
+    def kernels(self) -> str:
+        parameters = list(self.parameters())
+        served = parameters[0].device.type == "cpu" and parameters[0].dtype == torch.float32
+        constant = not any(parameter.requires_grad for parameter in parameters)
+        return "numba" if served and constant and not self.exact else "plain"
+
+
+class M3GNetPotential(M3GNet, EnergyModel):
+    """Energies of atoms: the scaled readout plus the reference energy of each element."""
+
+    def __init__(self, config: M3GNetConfig):
+        super().__init__(config)
         assert isinstance(config.readout, EnergyReadout)
         self.smoothness = "forces" if config.radial_basis == "smooth" else "energy"
         self.local = config.triplets == "correct"  # the defect couples atoms that are far apart
         self.scale = config.readout.scale  # eV
-        self.representation = Representation(config)
         widths = [config.node_width, config.node_width, config.hidden_width, config.hidden_width, 1]
         self.readout = GatedMLP(widths, activate_last=False)
         self.references = ReferenceEnergies(torch.zeros(len(config.elements)))
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
-        nodes = self.representation(graph)  # (A, V)
+        nodes = self.representation(graph, self.kernels == "numba")  # (A, V)
         learned = self.readout(nodes).squeeze(1).double() * self.scale  # (A,)
         return {"energies": learned + self.references(self.representation.index_of[graph.atomic_numbers])}
 
 
-class M3GNetProperty(PropertyModel):
+class M3GNetProperty(M3GNet, PropertyModel):
     """One intensive property of the structure."""
 
     def __init__(self, config: M3GNetConfig):
-        super().__init__()
-        _declare(self, config)
+        super().__init__(config)
         assert isinstance(config.readout, Set2SetReadout)
         self.target = config.readout
         self.outputs = (Property(self.target.name, self.target.unit),)
-        self.representation = Representation(config)
         self.set2set = Set2Set(config.node_width, self.target.steps, self.target.layers)
         self.readout = MLP([2 * config.node_width, config.hidden_width, config.hidden_width, 1])
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
-        nodes = self.representation(graph)  # (A, V)
+        nodes = self.representation(graph, self.kernels == "numba")  # (A, V)
         whole = self.set2set(nodes, graph.structure_index, graph.n_structures)  # (S, 2V)
         return {self.target.name: self.readout(whole).squeeze(1).double() * self.target.std + self.target.mean}
-
-
-def _declare(model: Model, config: M3GNetConfig) -> None:
-    model.cutoff, model.elements = config.cutoff, config.elements
-    model.edge_order = "matgl" if config.triplets == "pruned" else "any"

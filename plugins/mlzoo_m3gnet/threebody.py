@@ -96,11 +96,16 @@ class ThreeBodyInteraction(KeepsFloat64):
         size = config.max_l * config.max_n
         self.gate = nn.Linear(config.node_width, size)
         self.update = GatedMLP([size, config.edge_width], bias=False)
-        # of each (l, n, m): its (l, n), the column l² + m of its harmonic, and √(4π/(2l+1))
-        triples = [(l * self.count + n, l * l + m, l) for l in range(self.degrees) for n in range(self.count) for m in range(2 * l + 1)]
-        self.register_buffer("columns", torch.tensor(triples).T[:2].contiguous(), persistent=False)
-        scale = [math.sqrt(4 * math.pi / (2 * l + 1)) for l in range(self.degrees)]
-        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64).repeat_interleave(self.count), persistent=False)
+        # of each (l, n, m): its (l, n) and the column l² + m of its harmonic; of each (l, n): √(4π/(2l+1))
+        pairs = [
+            (l * self.count + n, l * l + m)
+            for l in range(self.degrees)
+            for n in range(self.count)
+            for m in range(2 * l + 1)
+        ]
+        scale = [math.sqrt(4 * math.pi / (2 * l + 1)) for l in range(self.degrees) for _ in range(self.count)]
+        self.register_buffer("columns", torch.tensor(pairs).T.contiguous(), persistent=False)
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64), persistent=False)
 
     def forward(
         self, nodes: Float[Tensor, "A V"], edges: Float[Tensor, "E W"], bonds: ShortBonds, fast: bool

@@ -104,7 +104,10 @@ class Exchange(torch.autograd.Function):
         *tables, edges, basis = ctx.saved_tensors
         first, second = ctx.perceptrons
         grad_tables = [torch.zeros_like(table) for table in tables]
-        edge_tables, node_tables = [table.numpy() for table in grad_tables[:2]], [table.numpy() for table in grad_tables[2:]]
+        edge_tables, node_tables = (
+            [table.numpy() for table in grad_tables[:2]],
+            [table.numpy() for table in grad_tables[2:]],
+        )
         grad_edges, grad_basis = torch.empty_like(edges), torch.zeros_like(basis)
         for part, kept, (centres, neighbours, targets) in _chunks(ctx.perceptrons, ctx.ends, ctx.buffer, len(edges)):
             grad = grad_sums.index_select(0, torch.from_numpy(targets))
@@ -132,7 +135,9 @@ def _chunks(perceptrons, ends, buffer, n_edges) -> Iterator[tuple[slice, list[li
     step = -(-n_edges // max(1, -(-n_edges // CHUNK)))
     for start in range(0, n_edges, max(step, 1)):
         n = min(step, n_edges - start)
-        position = start * size if len(buffer) >= n_edges * size else 0  # without a gradient, one place serves all chunks
+        position = (
+            start * size if len(buffer) >= n_edges * size else 0
+        )  # without a gradient, one place serves all chunks
         kept: list[list[np.ndarray]] = []
         for perceptron in perceptrons:
             kept.append([])

@@ -26,7 +26,8 @@ class FastThreeBody(torch.autograd.Function):
         own = np.repeat(1 / scale, count)
         sums = torch.empty_like(radial)
         updated = edges.clone()
-        ctx.arrays = [*bonds, *(t.numpy() for t in (gates, radial, cutoffs, harmonics)), count, scale, own, weights.numpy(), sums.numpy()]  # fmt: skip
+        geometry = [tensor.numpy() for tensor in (gates, radial, cutoffs, harmonics)]
+        ctx.arrays = [*bonds, *geometry, count, scale, own, weights.numpy(), sums.numpy()]
         loops.forward(*ctx.arrays, updated.numpy())
         ctx.save_for_backward(*inputs)
         ctx.plain = plain

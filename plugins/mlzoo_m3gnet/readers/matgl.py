@@ -15,9 +15,9 @@ from ase.data import atomic_numbers
 from torch import Tensor
 
 from mlzoo import inert_pickle
+from mlzoo.checksums import sha256
 from mlzoo.errors import UnreadableFile
 from mlzoo.plugin import ReadWeights
-from mlzoo.weights import sha256
 from mlzoo_m3gnet.config import CONVENTIONS, EnergyReadout, M3GNetConfig, Set2SetReadout
 
 TRAINED_AS = {  # sha256 of state.pt -> convention of the code that trained it
@@ -37,7 +37,13 @@ REPAIRED = {"legacy": "dstfix", "v3": "v4"}
 
 DEFAULT_ELEMENTS = tuple(z for z in range(1, 95) if z not in (84, 85, 86, 87, 88))
 RECORDS = ("matgl.data.transformer.Normalizer",)
-SERVED = {"rbf_type": "SphericalBessel", "use_phi": False, "include_state": False, "activation_type": "swish", "ntargets": 1}
+SERVED = {
+    "rbf_type": "SphericalBessel",
+    "use_phi": False,
+    "include_state": False,
+    "activation_type": "swish",
+    "ntargets": 1,
+}
 
 
 def read(path: Path, convention: str | None = None) -> ReadWeights:
@@ -50,10 +56,12 @@ def read(path: Path, convention: str | None = None) -> ReadWeights:
     convention, notices = _convention(path, digest, convention)
     wrapper = _arguments(inert_pickle.load(path / "model.pt", records=RECORDS), path)
     arguments = _arguments(wrapper["model"], path) if "model" in wrapper else wrapper
-    state = inert_pickle.load(path / "state.pt")
+    state: Any = inert_pickle.load(path / "state.pt")
     for name, served in SERVED.items():
         if arguments.get(name, served) != served:
-            raise UnreadableFile(f"{path} sets {name}={arguments[name]!r}; only {served!r} is supported. Please open an issue.")
+            raise UnreadableFile(
+                f"{path} sets {name}={arguments[name]!r}; only {served!r} is supported. Please open an issue."
+            )
 
     energy = not arguments["is_intensive"]
     config = M3GNetConfig(
@@ -117,7 +125,9 @@ def _energy_readout(path: Path, arguments: Mapping[str, Any], state: Mapping[str
     if arguments["readout_type"] != "weighted_atom":
         raise UnreadableFile(f"{path} has readout_type={arguments['readout_type']!r}, which no energy model has.")
     if float(state["data_mean"]) != 0:
-        raise UnreadableFile(f"{path} adds data_mean={float(state['data_mean'])} eV to every structure whatever its size.")
+        raise UnreadableFile(
+            f"{path} adds data_mean={float(state['data_mean'])} eV to every structure whatever its size."
+        )
     return EnergyReadout(scale=float(state["data_std"]))
 
 

@@ -1,0 +1,56 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv and installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PEER := .peers/matgl
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test long lint bench scatter clean
+
+demo: $(VENV)/.installed
+	$(PY) examples/demo.py
+
+test: $(VENV)/.test
+	$(PY) -m pytest -n 2 -m "not long" --cov --cov-report=term:skip-covered
+
+long: $(VENV)/.test
+	$(PY) -m pytest -m long -s tests | tee benchmarks/long.log
+
+lint: $(VENV)/.lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.installed $(PEER)/.installed
+	$(PY) benchmarks/m3gnet_vs_matgl.py --peer $(PEER)/bin/python
+
+# torch-scatter compiles against the installed torch, for about five minutes
+scatter: $(VENV)/.test
+	$(PIP) setuptools wheel
+	$(PIP) --no-build-isolation torch-scatter
+	MLZOO_SEGMENTS=torch-scatter $(PY) -m pytest tests/nn tests/m3gnet
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.installed
+	$(PIP) -e ".[test]"
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.installed
+	$(PIP) -e ".[test,lint]"
+	touch $@
+
+$(PEER)/.installed: constraints.txt
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt matgl==4.1.2
+	touch $@
+
+clean:
+	rm -rf $(VENV) .peers dist build demo
