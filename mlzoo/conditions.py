@@ -11,6 +11,14 @@ from torch import Tensor
 from mlzoo.errors import InvalidCondition
 
 
+ASSUMED = {"charge": (0,), "spin": (1, 2)}
+"""What a model that is blind to it stands for: neutral, and the lowest multiplicity, which pymatgen fills in by itself."""
+
+
+NEUTRAL = {"charge": 0, "spin": 1}
+"""What every structure may say of itself to a model that does not listen."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """One condition that a model knows.
@@ -20,7 +28,7 @@ class Condition:
     """
 
     name: str
-    default: float | str | None = None
+    default: float | int | str | None = None
     labels: tuple[str, ...] = ()
 
     def encode(self, value: Any) -> Tensor:
@@ -41,12 +49,12 @@ class Condition:
 def encode_conditions(known: Sequence[Condition], given: Mapping[str, Any]) -> dict[str, Tensor]:
     """Tensors for every condition that the model knows, from what the structure carries or the defaults.
 
-    A non-zero charge, or any other condition, given to a model that is blind to it warns once, and a missing one
+    A charge, a high spin, or any other condition, given to a model that is blind to it warns once, and a missing one
     that has no default raises :class:`InvalidCondition`.
     """
     names = [condition.name for condition in known]
     for name, value in given.items():
-        if name not in names and not (name == "charge" and value == 0):
+        if name not in names and value not in ASSUMED.get(name, ()):
             warnings.warn(
                 f"this model does not know {name}, so {name}={value!r} changes nothing "
                 f"(it knows {', '.join(names) or 'no conditions'})",

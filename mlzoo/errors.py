@@ -41,7 +41,7 @@ class UnsupportedDevice(MlzooError, ValueError):
     """A device that is absent or cannot do what was asked of it."""
 
 
-class UndeclaredUse(MlzooError, TypeError):
+class UndeclaredUse(MlzooError, ValueError):  # PyTorch swallows a TypeError inside an operator
     """A model read positions or cell without declaring it, so its forces and virial would be wrong."""
 
 

@@ -95,10 +95,8 @@ class Predictor:
         self._check_condition_names(conditions)
         if on_error not in ("raise", "keep"):
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
-        if is_structure(structures):
-            return self._evaluate([self.graph(structures, conditions)], names)[0]
-        if not isinstance(structures, Iterable):
-            structure_from(structures)  # raises, and says what a structure is
+        if is_structure(structures) or not isinstance(structures, Iterable):
+            return self._evaluate(self.graph(structures, conditions), names)[0]
         budget = max_edges or EDGE_BUDGET[self.device.type]
         answers = self._stream(structures, names, budget, on_error == "keep", conditions)
         return list(answers) if isinstance(structures, Sequence) else answers
@@ -171,7 +169,7 @@ class Predictor:
         if not graphs:
             return []
         try:
-            return self._evaluate([join(graphs).to(self.device, self.dtype)], names)
+            return self._evaluate(join(graphs).to(self.device, self.dtype), names)
         except RuntimeError as error:
             if len(graphs) == 1 or not _is_out_of_memory(error):
                 raise
@@ -184,8 +182,7 @@ class Predictor:
             torch.cuda.empty_cache()
         return self._evaluate_halving(graphs[:half], names) + self._evaluate_halving(graphs[half:], names)
 
-    def _evaluate(self, graphs: Sequence[Graph], names: tuple[str, ...]) -> list[Prediction]:
-        (graph,) = graphs
+    def _evaluate(self, graph: Graph, names: tuple[str, ...]) -> list[Prediction]:
         results = {name: value.cpu().numpy() for name, value in evaluate(self.model, graph, names).items()}
         return _split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
 

@@ -74,7 +74,7 @@ def _load(point: EntryPoint) -> Architecture:
         found = _ask(module, point.name)
     except PluginError:
         raise
-    except Exception as error:  # a plugin is others' code: whatever it raises must not stop the rest
+    except (Exception, SystemExit) as error:  # a plugin is others' code: whatever it raises must not stop the rest
         raise PluginError(
             f"plugin {point.name!r} ({point.value}, from {_package(point)}) is broken: "
             f"{type(error).__name__}: {error}. Update or uninstall {_package(point)}."

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from mlzoo.errors import UnreadableFile
@@ -46,10 +46,8 @@ def is_ours(path: Path) -> bool:
 def write(folder: Path, manifest: Manifest, state: Mapping[str, Tensor], checks: Mapping[str, Any], card: str) -> None:
     """Write a weight; tensors that share memory are written once each."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()},
-        folder / "model.safetensors",
-    )
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    (folder / "model.safetensors").write_bytes(save(tensors))
     _write_json(folder / "config.json", asdict(manifest))
     _write_json(folder / "checks.json", checks)
     (folder / "README.md").write_text(card, encoding="utf-8")

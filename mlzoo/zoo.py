@@ -72,7 +72,7 @@ def calculator(name: str | os.PathLike[str], **options: Any) -> Any:
 def embedded() -> dict[str, Path]:
     """Models that come with mlzoo itself: name and folder."""
     root = Path(str(files("mlzoo"))) / "embedded"
-    return {folder.name: folder for folder in sorted(root.iterdir()) if weights.is_ours(folder)}
+    return {folder.name: folder for folder in sorted(root.glob("*")) if weights.is_ours(folder)}
 
 
 def _locate(name: str | os.PathLike[str]) -> Path:

@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # several test processes share the cores, and threads that wait for each other are slow
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ def plain_backward(
     """Gradients by ``inputs`` through ``plain``, themselves differentiable where that is asked for."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
-        if not again:
-            inputs = [tensor.detach().requires_grad_() for tensor in inputs]
+        # aliases, since one input may be made from another and only the partial derivatives are wanted here
+        inputs = [tensor.view_as(tensor) if again else tensor.detach().requires_grad_() for tensor in inputs]
         pairs = [(out, grad) for out, grad in zip(plain(*inputs), grads, strict=True) if grad is not None]
         wanted = [tensor for tensor in inputs if tensor.requires_grad]
         outs, slopes = zip(*pairs, strict=True)

@@ -1,0 +1,184 @@
+"""The ASE calculator: what ASE expects of one, and physics that does not depend on how it is asked."""
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import add_adsorbate, bulk, fcc100, fcc111
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ase.constraints import FixAtoms
+from ase.db import connect
+from ase.filters import FrechetCellFilter
+from ase.mep import NEB
+from ase.optimize import BFGS
+
+import mlzoo
+from mlzoo.errors import InvalidCondition, UnsupportedProperty
+
+
+@pytest.fixture(scope="module")
+def model():
+    return mlzoo.load("m3gnet-emt", dtype="float64", device="cpu")
+
+
+def test_one_liner():
+    atoms = bulk("Cu")
+    atoms.calc = mlzoo.calculator("m3gnet-emt")
+    assert atoms.get_potential_energy() == atoms.get_potential_energy(force_consistent=True)
+
+
+def test_forces_and_stress_are_derivatives_of_the_energy(model):
+    atoms = bulk("CuAu", "rocksalt", a=5.4) * (2, 1, 1)
+    atoms.rattle(0.1, seed=0)
+    atoms.calc = model.calculator()
+    assert np.abs(atoms.get_forces() - calculate_numerical_forces(atoms, eps=1e-4)).max() < 1e-6
+    assert np.abs(atoms.get_stress() - calculate_numerical_stress(atoms, eps=1e-4)).max() < 1e-7
+    assert atoms.get_potential_energies().sum() == pytest.approx(atoms.get_potential_energy(), abs=1e-12)
+
+
+def test_a_slab_equals_itself_in_a_large_periodic_cell(model):
+    slab = fcc111("Pt", (2, 2, 3), vacuum=10.0)
+    slab.rattle(0.05, seed=0)
+    slab.pbc = (True, True, False)
+    boxed = slab.copy()
+    boxed.pbc = True
+    bare = slab.copy()  # the vector of the open direction says nothing
+    bare.cell[2] = 0
+    answers = [model.predict(atoms, ["energy", "forces", "virial"]) for atoms in (slab, boxed, bare)]
+    for answer in answers[1:]:
+        for key in ("energy", "forces", "virial"):
+            assert np.abs(answer[key] - answers[0][key]).max() < 1e-10, key
+
+
+def test_a_molecule_without_a_cell_equals_itself_in_a_large_one(model):
+    cluster = Atoms("Cu4", positions=[[0, 0, 0], [2.4, 0, 0], [0, 2.5, 0.1], [0.2, 0, 2.6]])
+    boxed = cluster.copy()
+    boxed.center(vacuum=12.0)
+    boxed.pbc = True
+    for key in ("energy", "forces", "virial"):
+        assert np.abs(model.predict(cluster)[key] - model.predict(boxed)[key]).max() < 1e-10, key
+    cluster.calc = model.calculator()
+    cluster.get_potential_energy()
+    with pytest.raises(PropertyNotImplementedError):
+        cluster.get_stress()
+    assert cluster.calc.results["virial"].shape == (3, 3)
+
+
+def test_cell_relaxation_finds_zero_stress(model):
+    atoms = bulk("Cu", a=3.75)
+    atoms.calc = model.calculator()
+    assert BFGS(FrechetCellFilter(atoms), logfile=None).run(fmax=1e-4, steps=100)
+    assert np.abs(atoms.get_stress()).max() < 1e-5
+
+
+def test_neb_with_one_shared_calculator(model):
+    """An adatom hops between hollow sites of Al(100) over a barrier, by symmetry the same from both sides."""
+    slab = fcc100("Al", (2, 2, 2), vacuum=8.0)
+    add_adsorbate(slab, "Au", 1.7, "hollow")
+    slab.set_constraint(FixAtoms(mask=slab.get_tags() > 1))
+    initial, final = slab.copy(), slab.copy()
+    final[-1].x += slab.cell[0, 0] / 2
+    calculator = model.calculator()
+    for end in (initial, final):
+        end.calc = calculator
+        BFGS(end, logfile=None).run(fmax=0.05)
+    images = [initial, *(initial.copy() for _ in range(3)), final]
+    for image in images[1:-1]:
+        image.calc = calculator
+    band = NEB(images, allow_shared_calculator=True, method="improvedtangent")
+    band.interpolate()
+    BFGS(band, logfile=None).run(fmax=0.05, steps=40)
+    energies = [image.get_potential_energy() for image in images]
+    assert energies[2] - energies[0] > 0.05
+    assert energies[1] == pytest.approx(energies[3], abs=5e-3)
+
+
+def test_copies_and_pickles_give_the_same_numbers(model):
+    atoms = bulk("Ag", cubic=True)
+    atoms.rattle(0.1, seed=3)
+    calculator = model.calculator(skin=0.5)
+    atoms.calc = calculator
+    energy = atoms.get_potential_energy()
+    for again in (copy.deepcopy(calculator), pickle.loads(pickle.dumps(calculator)), copy.deepcopy(atoms).calc):
+        other = atoms.copy()
+        other.calc = again
+        assert other.get_potential_energy() == energy
+    assert copy.deepcopy(calculator).predictor is model  # the weights are shared
+
+
+def test_parameters_survive_an_ase_database(model, tmp_path):
+    atoms = bulk("Ag")
+    atoms.calc = model.calculator(skin=0.3)
+    atoms.get_potential_energy()
+    with connect(tmp_path / "test.db") as database:
+        database.write(atoms)
+        row = database.get(1)
+    assert row.calculator == "mlzoocalculator"
+    parameters = row.calculator_parameters
+    assert json.dumps(parameters)
+    assert parameters["model"] == "m3gnet-emt"
+    assert parameters["skin"] == 0.3
+    assert parameters["dtype"] == "float64"
+
+
+def test_the_cache_knows_what_matters(model, monkeypatch):
+    atoms = bulk("Cu")
+    atoms.calc = model.calculator()
+    counted = []
+    calculate = type(atoms.calc).calculate
+    monkeypatch.setattr(type(atoms.calc), "calculate", lambda *a, **k: (counted.append(1), calculate(*a, **k)))
+    atoms.get_potential_energy()
+    atoms.get_forces()
+    assert len(counted) == 1
+    atoms.rattle(0.01)
+    atoms.get_forces()
+    assert len(counted) == 2
+    atoms.info["charge"] = 1
+    with pytest.warns(UserWarning, match="does not know charge"):
+        atoms.get_forces()
+    assert len(counted) == 3
+
+
+def test_skin_changes_no_number_over_a_thousand_frames(model):
+    """Vibrations, strain, atoms wrapped by the user, other species, one atom less: energies as with fresh lists."""
+    rng = np.random.default_rng(0)
+    atoms = bulk("Cu", cubic=True) * (2, 1, 1)
+    with_skin, fresh = atoms.copy(), atoms.copy()
+    with_skin.calc, fresh.calc = model.calculator(skin=0.8), model.calculator()
+    for frame in range(1000):
+        if frame % 10 == 3:
+            with_skin.set_cell(with_skin.cell.array @ (np.eye(3) + rng.normal(scale=2e-3, size=(3, 3))), scale_atoms=True)
+        if frame % 50 == 7:
+            with_skin.wrap()
+        if frame % 100 == 11:
+            with_skin.numbers[rng.integers(len(with_skin))] = rng.choice([13, 28, 29, 46, 47, 78, 79])
+        if frame == 500:
+            del with_skin[0]
+        with_skin.positions += rng.normal(scale=0.01, size=with_skin.positions.shape)
+        again = with_skin.copy()
+        again.calc = fresh.calc
+        gap = with_skin.get_potential_energy() - again.get_potential_energy()
+        assert abs(gap) / len(with_skin) < 1e-10, frame
+    assert with_skin.calc._skin.rebuilds < 400
+
+
+def test_the_callers_atoms_are_left_alone(model):
+    atoms = bulk("Cu", cubic=True)
+    atoms.info["note"] = "mine"
+    before = copy.deepcopy(atoms.__dict__)
+    atoms.calc = model.calculator()
+    atoms.get_stress()
+    assert atoms.info == before["info"]
+    assert all(np.array_equal(atoms.arrays[key], before["arrays"][key]) for key in atoms.arrays)
+
+
+def test_unknown_conditions_and_property_models_are_refused(model, shared):
+    with pytest.raises(InvalidCondition, match="does not know head='a'"):
+        model.calculator(head="a")
+    intensive = mlzoo.load(shared / "weights/matgl/M3GNet-MP-2018.6.1-Eform")
+    with pytest.raises(UnsupportedProperty, match=r"predicts formation_energy_per_atom, no energy: use predict\(\)"):
+        intensive.calculator()
