@@ -1,10 +1,12 @@
 """What a structure carries besides geometry: charge, spin, head, state, temperature; one value a structure."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,13 +37,16 @@ class Condition:
         """The value as a tensor with one entry: int64 where there are labels, float64 where not."""
         if not self.labels:
             try:
-                return torch.tensor([float(value)], dtype=torch.float64)
+                number = float(value)
             except (TypeError, ValueError):
-                raise InvalidCondition(f"{self.name}={value!r} is not a number. Give one.") from None
+                number = math.nan
+            if not math.isfinite(number):
+                raise InvalidCondition(f"{self.name}={value!r} is not a number. Give a finite one.")
+            return torch.tensor([number], dtype=torch.float64)
         if isinstance(value, str) and value in self.labels:
             return torch.tensor([self.labels.index(value)])
-        if isinstance(value, int) and 0 <= value < len(self.labels):
-            return torch.tensor([value])
+        if isinstance(value, int | np.integer) and 0 <= value < len(self.labels):
+            return torch.tensor([int(value)])
         known = ", ".join(f"{label!r} ({number})" for number, label in enumerate(self.labels))
         raise InvalidCondition(f"{self.name}={value!r} is not known to this model. It knows {known}.")
 

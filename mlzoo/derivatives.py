@@ -73,6 +73,8 @@ def hessian(model: Model, graph: Graph) -> Float[Tensor, "C C"]:
         if not energies.requires_grad:  # no edges: nothing depends on where the atoms are
             return positions.new_zeros(positions.numel(), positions.numel())
         (slope,) = torch.autograd.grad(energies.double().sum(), positions, create_graph=True)
+        if not slope.requires_grad:  # linear in the positions
+            return positions.new_zeros(positions.numel(), positions.numel())
         rows = [torch.autograd.grad(component, positions, retain_graph=True)[0] for component in slope.flatten()]
     return torch.stack([row.flatten() for row in rows])
 

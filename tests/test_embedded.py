@@ -28,9 +28,9 @@ def predictor():
 
 @pytest.fixture(scope="module")
 def tools():
-    """The scripts that made the model: structures as it was judged on, and how."""
+    """The scripts that judged the model, and the structures that they draw."""
     loaded = {}
-    for name in ("emt_structures", "train_embedded"):  # the second imports the first
+    for name in ("emt_structures", "emt_report"):  # the second imports the first
         spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
         sys.modules[name] = loaded[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loaded[name])
@@ -69,7 +69,7 @@ class TestAgainstItsTeacher:
         fresh = tools["emt_structures"].draw(
             7, dict.fromkeys(["solids", "alloys", "surfaces", "clusters"], 100) | {"dynamics": 20}
         )
-        found = tools["train_embedded"].errors(predictor, fresh)
+        found = tools["emt_report"].errors(predictor, fresh)
         stated = rows(2)
         assert found.keys() == stated.keys()
         for family, errors in found.items():
@@ -77,18 +77,18 @@ class TestAgainstItsTeacher:
 
     def test_lattice_constants_and_bulk_moduli(self, predictor, tools):
         stated = rows(4)
-        compounds = tools["emt_structures"].compounds()
+        compounds = tools["emt_report"].compounds()
         assert compounds.keys() == stated.keys()
         for name, atoms in compounds.items():
-            length, stiffness = tools["emt_structures"].equation_of_state(atoms, EMT())
-            found, found_stiffness = tools["emt_structures"].equation_of_state(atoms, predictor.calculator())
+            length, stiffness = tools["emt_report"].equation_of_state(atoms, EMT())
+            found, found_stiffness = tools["emt_report"].equation_of_state(atoms, predictor.calculator())
             assert found == pytest.approx(length, rel=2e-3), name
             assert found_stiffness == pytest.approx(stiffness, rel=0.08), name
             given = [length, found, stiffness / units.GPa, found_stiffness / units.GPa]
             assert stated[name] == pytest.approx(given, abs=1, rel=1e-3)
 
     def test_the_virial_is_the_teachers(self, predictor, tools):
-        strained = tools["emt_structures"].compounds()["Cu3Au"]
+        strained = tools["emt_report"].compounds()["Cu3Au"]
         gradient = np.array([[1.03, 0.01, 0], [0.01, 0.98, 0], [0, 0, 1.01]])
         strained.set_cell(strained.cell.array @ gradient, scale_atoms=True)
         strained.calc = EMT()

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import numpy as np
 from ase import Atoms, units
 from ase.build import bulk, fcc100, fcc110, fcc111
-from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT, beta, parameters
 from ase.data import atomic_numbers, chemical_symbols
 from ase.md.langevin import Langevin
@@ -147,31 +146,3 @@ def rattled(rng: np.random.Generator, atoms: Atoms) -> Atoms:
 def symmetric(rng: np.random.Generator, size: float) -> np.ndarray:
     strain = rng.normal(0, size, (3, 3))
     return (strain + strain.T) / 2
-
-
-def equation_of_state(atoms: Atoms, calculator: Calculator) -> tuple[float, float]:
-    """Length of the first lattice vector (Å) and bulk modulus (eV/Å³) at the energy minimum under uniform strain."""
-    lengths, energies = np.linspace(0.97, 1.03, 13), []
-    atoms = atoms.copy()
-    atoms.calc = calculator
-    cell = atoms.cell.array.copy()
-    for length in lengths:
-        atoms.set_cell(length * cell, scale_atoms=True)
-        energies.append(atoms.get_potential_energy())
-    curve = np.polynomial.Polynomial.fit(lengths, energies, 4)
-    slopes = curve.deriv().roots()
-    best = min((x.real for x in slopes if abs(x.imag) < 1e-9), key=lambda x: abs(x - 1))
-    volume = abs(np.linalg.det(cell)) * best**3
-    return float(np.linalg.norm(cell[0]) * best), float(curve.deriv(2)(best) * best**2 / 9 / volume)
-
-
-def compounds() -> dict[str, Atoms]:
-    """The seven fcc metals, Cu3Au and CuAu in conventional cells near their equilibrium."""
-    patterns = {chemical_symbols[z]: [z] * 4 for z in ELEMENTS}
-    patterns |= {"Cu3Au": [79, 29, 29, 29], "CuAu": [79, 29, 29, 79]}
-    found = {}
-    for name, numbers in patterns.items():
-        atoms = bulk("X", "fcc", a=1.0, cubic=True)
-        atoms.numbers = numbers
-        found[name] = to_volume(atoms)
-    return found

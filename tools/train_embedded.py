@@ -6,10 +6,10 @@
 The same seed gives the same structures, the same order and, on one thread of the same machine, the same weights. The
 loss is the mean over structures or components of a Huber function, that is, quadratic near zero and absolute beyond:
 energy per atom, forces, and virial per atom where there is a cell. Weights are averaged along the way (EMA), and the
-averages are what is written, every so often, so that a run that is stopped leaves a model behind.
+averages are what is written, every so often, so that a run that is stopped leaves a model behind. It ends with the tables
+of `tools/emt_report.py`.
 
-The card has one source, `model_cards/m3gnet-emt.md`; it becomes the README.md of the folder. The table of errors that
-this script prints is the one that stands there.
+The card has one source, `model_cards/m3gnet-emt.md`; it becomes the README.md of the folder.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ import ase
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.emt import EMT
-from ase.units import GPa
-from emt_structures import ELEMENTS, compounds, draw, equation_of_state
+from emt_report import report
+from emt_structures import ELEMENTS, draw
 from torch.nn.functional import smooth_l1_loss
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -39,7 +38,6 @@ from mlzoo_m3gnet.model import M3GNetPotential
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "model_cards" / "m3gnet-emt.md"
 TRAINING = {"solids": 1500, "alloys": 2500, "surfaces": 1000, "clusters": 700, "dynamics": 300}
-UNSEEN = {"solids": 150, "alloys": 150, "surfaces": 150, "clusters": 150, "dynamics": 50}
 CONFIG = M3GNetConfig(
     elements=tuple(ELEMENTS.tolist()),
     cutoff=5.5,  # Å; EMT itself ends at 5.38 Å, within a tenth of an Å
@@ -131,26 +129,6 @@ def save(model: M3GNetPotential, folder: Path) -> Predictor:
     return predictor
 
 
-def errors(predictor: Predictor, structures: dict[str, list[Atoms]]) -> dict[str, tuple[float, float]]:
-    """Mean absolute errors of each family: energy in meV an atom, force components in meV/Å.
-
-    Structures with a force above 10 eV/Å are a row of their own, "violent", whatever their family.
-    """
-    rows: dict[str, list[tuple[float, np.ndarray]]] = {}
-    for family, unseen in structures.items():
-        for atoms, answer in zip(unseen, predictor.predict(unseen, properties=["energy", "forces"]), strict=True):
-            forces = atoms.arrays["reference_forces"]
-            missed = (abs(answer["energy"] - atoms.info["energy"]) / len(atoms), abs(answer["forces"] - forces))
-            rows.setdefault("violent" if abs(forces).max() > 10 else family, []).append(missed)
-    return {
-        row: (
-            1e3 * float(np.mean([energy for energy, _ in missed])),
-            1e3 * float(np.concatenate([forces for _, forces in missed]).mean()),
-        )
-        for row, missed in rows.items()
-    }
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=8_000)
@@ -158,9 +136,4 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=ROOT / "mlzoo" / "embedded" / "m3gnet-emt")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    trained = train(draw(options.seed, TRAINING), options.steps, options.seed, options.out)
-    for family, (energy, force) in errors(trained, draw(options.seed + 1, UNSEEN)).items():
-        print(f"| {family} | {energy:.1f} | {force:.0f} |")
-    for name, atoms in compounds().items():
-        (a, stiff), (found_a, found_stiff) = (equation_of_state(atoms, c) for c in (EMT(), trained.calculator()))
-        print(f"| {name} | {a:.3f} | {found_a:.3f} | {stiff / GPa:.0f} | {found_stiff / GPa:.0f} |")
+    report(train(draw(options.seed, TRAINING), options.steps, options.seed, options.out))
