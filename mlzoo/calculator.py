@@ -52,12 +52,12 @@ class MlzooCalculator(Calculator):
             pairs = self._skin.pairs(structure.positions, structure.cell, structure.pbc)
         graph = self.predictor.graph(structure, self.conditions, pairs)
         answers = evaluate(self.predictor.model, graph, self.names)
+        per = {prediction.name: prediction.per for prediction in self.predictor.model.predicts}
         self.results = {}
         for name, value in answers.items():
-            one_a_structure = value.shape[:1] == (1,) and name not in ("forces", "energies")
-            array = (value[0] if one_a_structure else value).cpu().numpy()
+            array = (value[0] if per[name] == "structure" else value).cpu().numpy()
             self.results[name] = float(array) if array.ndim == 0 else array
-        if np.isnan(self.results["stress"]).all():
+        if "stress" in self.results and np.isnan(self.results["stress"]).all():
             del self.results["stress"]
         self.results["free_energy"] = self.results["energy"]
         self._carried = self._carries(self.atoms)

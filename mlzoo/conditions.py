@@ -12,7 +12,6 @@ from torch import Tensor
 
 from mlzoo.errors import InvalidCondition
 
-
 ASSUMED = {"charge": (0,), "spin": (1, 2)}
 """What a model that is blind to it stands for: neutral, and the lowest multiplicity, which pymatgen fills in by itself."""
 

@@ -43,7 +43,9 @@ def test_a_condition_without_default_must_be_given():
 
 
 def test_a_charge_given_to_a_blind_model_warns():
-    with pytest.warns(UserWarning, match=r"does not know charge, so charge=1 changes nothing \(it knows no conditions\)"):
+    with pytest.warns(
+        UserWarning, match=r"does not know charge, so charge=1 changes nothing \(it knows no conditions\)"
+    ):
         encode_conditions([], {"charge": 1})
 
 

@@ -103,7 +103,9 @@ def test_results_can_be_differentiated_again_where_asked():
 
 
 def test_a_property_that_the_model_does_not_predict_is_refused_with_those_it_does():
-    with pytest.raises(UnsupportedProperty, match=r"Springs does not predict charges. It predicts energy, energies, forces"):
+    with pytest.raises(
+        UnsupportedProperty, match=r"Springs does not predict charges. It predicts energy, energies, forces"
+    ):
         evaluated(Springs(), DIMER, "energy", "charges")
     with pytest.raises(UnsupportedProperty, match=r"Gap does not predict forces. It predicts band_gap."):
         evaluated(Gap(), DIMER, "forces")
@@ -116,7 +118,9 @@ def test_a_hessian_is_refused_without_second_derivatives(model):
 
 
 @pytest.mark.parametrize("name", ["positions", "cell"])
-@pytest.mark.parametrize("use", [lambda x: x + 1, lambda x: x.sum(), lambda x: x[0], lambda x: torch.cat([x, x]), torch.linalg.norm])
+@pytest.mark.parametrize(
+    "use", [lambda x: x + 1, lambda x: x.sum(), lambda x: x[0], lambda x: torch.cat([x, x]), torch.linalg.norm]
+)
 def test_any_use_of_what_is_not_declared_is_refused(name, use):
     class Reads(Springs):
         def forward(self, graph):

@@ -22,12 +22,17 @@ def test_a_vector_points_from_sender_to_receiver_through_the_shift():
 
 def test_every_edge_has_its_reverse():
     edges = graph_from_structure(bulk("Si"), 5.0).edges
-    forward = {(i, j, *s) for i, j, s in zip(edges.senders.tolist(), edges.receivers.tolist(), edges.shifts.tolist(), strict=True)}
+    forward = {
+        (i, j, *s)
+        for i, j, s in zip(edges.senders.tolist(), edges.receivers.tolist(), edges.shifts.tolist(), strict=True)
+    }
     assert forward == {(j, i, -x, -y, -z) for i, j, x, y, z in forward}
 
 
 def test_joined_graphs_keep_their_edges_apart():
-    parts = [graph_from_structure(atoms, 4.0, long_range_cutoff=6.0) for atoms in (molecule("H2O"), bulk("Cu"), Atoms("He"))]
+    parts = [
+        graph_from_structure(atoms, 4.0, long_range_cutoff=6.0) for atoms in (molecule("H2O"), bulk("Cu"), Atoms("He"))
+    ]
     whole = join(parts)
     assert whole.structure_index.tolist() == [0, 0, 0, 1, 2]
     for edges in (whole.edges, whole.long_range):
@@ -65,5 +70,7 @@ def test_a_list_at_hand_replaces_the_search():
 @pytest.mark.parametrize("distance", [0.0, 0.004])
 def test_overlapping_atoms_are_named(distance):
     atoms = Atoms("OH2", positions=[[0, 0, 0], [0, 0, 1], [0, distance, 1]])
-    with pytest.raises(InvalidStructure, match=rf"atoms 1 \(H\) and 2 \(H\) overlap: they are {distance:.2g} Å apart. Delete"):
+    with pytest.raises(
+        InvalidStructure, match=rf"atoms 1 \(H\) and 2 \(H\) overlap: they are {distance:.2g} Å apart. Delete"
+    ):
         graph_from_structure(atoms, 4.0)

@@ -79,7 +79,9 @@ def distribution(site: Path, package: str, name: str, code: str) -> None:
 def test_a_third_partys_distribution_is_installed_found_used_and_removed(tmp_path):
     source, site = shutil.copytree(MORSE, tmp_path / "source"), tmp_path / "site"
     offline = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([sys.executable, "-m", "pip", "install", *offline, "--target", site, source], check=True, timeout=300)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *offline, "--target", site, source], check=True, timeout=300
+    )
     assert float(run(site, USE_MORSE, str(tmp_path / "weight"))) == pytest.approx(-0.34, rel=1e-6)  # the well's depth
     for installed in site.iterdir():
         shutil.rmtree(installed)
@@ -106,8 +108,13 @@ def test_on_a_clash_of_names_ours_stays_and_theirs_has_its_packages_name(tmp_pat
 
 def test_plugins_are_listed_without_importing_any(tmp_path):
     distribution(tmp_path, "loud-package", "loud", "raise SystemExit('imported')")
-    code = "import sys; from mlzoo import registry; registry.plugins(); print('torch' in sys.modules, 'mlzoo_m3gnet' in sys.modules)"
-    assert run(tmp_path, code).split() == ["False", "False"]
+    code = """
+    import sys
+    from mlzoo import registry
+    registry.plugins()
+    print([name in sys.modules for name in ("torch", "mlzoo_m3gnet")])
+    """
+    assert run(tmp_path, code).strip() == "[False, False]"
 
 
 def test_a_plugin_is_imported_without_torch(tmp_path):
@@ -119,5 +126,7 @@ def test_an_architecture_that_nobody_brings_is_named(tmp_path):
     from mlzoo import registry
     from mlzoo.errors import PluginError
 
-    with pytest.raises(PluginError, match=r"no installed plugin brings the architecture 'nequip' \(installed: .*m3gnet"):
+    with pytest.raises(
+        PluginError, match=r"no installed plugin brings the architecture 'nequip' \(installed: .*m3gnet"
+    ):
         registry.architecture("nequip")

@@ -55,7 +55,12 @@ def test_conditions_are_read_from_info_and_attributes_and_overridden_by_the_call
 
 @pytest.mark.parametrize(
     ("pbc", "cell", "has_volume"),
-    [(True, [3, 3, 3], True), ((True, True, False), [3, 3, 9], True), ((True, True, False), [3, 3, 0], False), (False, [3, 3, 3], False)],
+    [
+        (True, [3, 3, 3], True),
+        ((True, True, False), [3, 3, 9], True),
+        ((True, True, False), [3, 3, 0], False),
+        (False, [3, 3, 3], False),
+    ],
 )
 def test_a_volume_needs_a_periodic_direction_and_three_vectors(pbc, cell, has_volume):
     assert structure_from(Atoms("He", cell=cell, pbc=pbc)).has_volume == has_volume
@@ -75,9 +80,18 @@ REFUSED = {
     "cell not a number": (Atoms("He", cell=[1, np.nan, 1], pbc=False), r"lattice vector 1 is \[.*nan.*\]: not finite"),
     "dummy atom": (Atoms("HX"), "atom 1 has atomic number 0, which is no element. Replace dummy atoms"),
     "dummy species": (PymatgenStructure(LATTICE, [DummySpecies("X")], [[0, 0, 0]]), "which is no element"),
-    "periodic without a vector": (Atoms("He", cell=[0, 2, 2], pbc=True), r"periodic along axis 0, but lattice vector 0 is zero"),
-    "singular cell": (Atoms("He", cell=[[1, 0, 0], [0, 1, 0], [1, 1, 0]], pbc=True), "are linearly dependent: the cell is singular"),
-    "disordered": (PymatgenStructure(LATTICE, [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]), "site 0 is disordered .*OrderDisordered"),
+    "periodic without a vector": (
+        Atoms("He", cell=[0, 2, 2], pbc=True),
+        r"periodic along axis 0, but lattice vector 0 is zero",
+    ),
+    "singular cell": (
+        Atoms("He", cell=[[1, 0, 0], [0, 1, 0], [1, 1, 0]], pbc=True),
+        "are linearly dependent: the cell is singular",
+    ),
+    "disordered": (
+        PymatgenStructure(LATTICE, [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]),
+        "site 0 is disordered .*OrderDisordered",
+    ),
     "not a structure": ("POSCAR", "a builtins.str is not a structure. Pass an ase.Atoms or a pymatgen"),
 }
 

@@ -18,7 +18,7 @@ import mlzoo
 from mlzoo.predictor import Predictor
 
 SEED = 2  # the training structures are drawn from 1
-UNSEEN = {"solids": 150, "alloys": 150, "surfaces": 150, "clusters": 150, "dynamics": 50}
+UNSEEN = {"solids": 400, "alloys": 400, "surfaces": 400, "clusters": 400, "dynamics": 200}
 
 
 def errors(predictor: Predictor, structures: dict[str, list[Atoms]]) -> dict[str, tuple[float, float]]:

@@ -1,13 +1,13 @@
 """Trains `m3gnet-emt`, the small model that comes with mlzoo, on ASE's effective medium theory.
 
-    python tools/train_embedded.py                 # about half an hour on one core
-    python tools/train_embedded.py --steps 1500    # a rough one, in three minutes
+    python tools/train_embedded.py --out first                                              # a quarter of an hour
+    python tools/train_embedded.py --start first --steps 3500 --seed 3 --rate 1e-3          # six minutes
 
 The same seed gives the same structures, the same order and, on one thread of the same machine, the same weights. The
 loss is the mean over structures or components of a Huber function, that is, quadratic near zero and absolute beyond:
 energy per atom, forces, and virial per atom where there is a cell. Weights are averaged along the way (EMA), and the
 averages are what is written, every so often, so that a run that is stopped leaves a model behind. It ends with the tables
-of `tools/emt_report.py`.
+of `tools/emt_report.py`. The second round has structures of its own and a lower rate.
 
 The card has one source, `model_cards/m3gnet-emt.md`; it becomes the README.md of the folder.
 """
@@ -28,6 +28,7 @@ from emt_structures import ELEMENTS, draw
 from torch.nn.functional import smooth_l1_loss
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from mlzoo import weights
 from mlzoo.derivatives import evaluate
 from mlzoo.graph import Graph, graph_from_structure, join
 from mlzoo.predictor import Predictor
@@ -89,16 +90,23 @@ def loss(model: M3GNetPotential, batch: list) -> torch.Tensor:
     )
 
 
-def train(structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Path) -> Predictor:
+def train(
+    structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Path, start: Path | None, rate: float
+) -> Predictor:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     every = [atoms for family in structures.values() for atoms in family]
     data = examples(every)
     model = M3GNetPotential(CONFIG)
     model.references.energies.copy_(reference_energies(every))
+    seen = len(every)
+    if start:
+        before, state = weights.read(start)
+        model.load_state_dict(state)
+        seen += before.provenance["structures"]
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.995))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, amsgrad=True, weight_decay=1e-5, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, amsgrad=True, weight_decay=1e-5, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.05)
     order, running = [], 0.0
     for step in range(1, steps + 1):
         if len(order) < 8:
@@ -114,13 +122,13 @@ def train(structures: dict[str, list[Atoms]], steps: int, seed: int, folder: Pat
         if step % 250 == 0 or step == steps:
             print(f"step {step}: loss {running:.4f}", flush=True)
         if step % 1000 == 0 or step == steps:
-            predictor = save(average.module, folder)
+            predictor = save(average.module, seen, folder)
     return predictor
 
 
-def save(model: M3GNetPotential, folder: Path) -> Predictor:
+def save(model: M3GNetPotential, seen: int, folder: Path) -> Predictor:
     taught = {"training": f"energies, forces and virials of ase.calculators.emt.EMT, ASE {ase.__version__}"}
-    provenance = {**taught, "script": "tools/train_embedded.py", "structures": sum(TRAINING.values())}
+    provenance = {**taught, "script": "tools/train_embedded.py", "structures": seen}
     config = CONFIG.model_dump(mode="json")
     manifest = Manifest("m3gnet", "mlzoo", version("mlzoo"), "float32", config, provenance)
     predictor = Predictor(model, manifest, "m3gnet-emt", CARD.read_text(encoding="utf-8"))
@@ -134,6 +142,9 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=8_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "mlzoo" / "embedded" / "m3gnet-emt")
+    parser.add_argument("--start", type=Path, help="a folder that an earlier round has written")
+    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    report(train(draw(options.seed, TRAINING), options.steps, options.seed, options.out))
+    structures = draw(options.seed, TRAINING)
+    report(train(structures, options.steps, options.seed, options.out, options.start, options.rate))

@@ -22,7 +22,8 @@ class Set2Set(nn.Module):
         state = tuple(x.new_zeros(self.lstm.num_layers, sets, self.width) for _ in range(2))
         answer = x.new_zeros(sets, 2 * self.width)
         for _ in range(self.steps):
-            query, state = self.lstm(answer[None], state)
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+                query, state = self.lstm(answer[None], state)
             attention = softmax_per_segment((x * query[0][index]).sum(dim=1), index, sets)
             answer = torch.cat([query[0], sum_per_segment(attention[:, None] * x, index, sets)], dim=1)
         return answer

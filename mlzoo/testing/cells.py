@@ -8,7 +8,7 @@ from ase import Atoms
 from mlzoo.errors import MlzooError
 from mlzoo.predictor import Predictor
 from mlzoo.testing.structures import conditions_for
-from mlzoo.testing.subject import Subject, assert_same, holds_where
+from mlzoo.testing.subject import Subject, assert_same, energy_model, holds_where
 
 
 class Cells(Subject):
@@ -24,21 +24,27 @@ class Cells(Subject):
             assert_same({key: found[key] for key in expected}, expected, name)
 
     def test_far_fragments_do_not_know_of_each_other(self, predictor: Predictor, structures: dict[str, Atoms]):
-        holds_where(predictor.model.local, "it couples atoms that are far apart")
+        holds_where(energy_model(predictor).local, "it couples atoms that are far apart")
         _needs_edges_alone(predictor, "positions")
         first = structures["molecule"].copy()
         first.info |= {"charge": 0.0} if "charge" in first.info else {}
         second = first[:3]
-        second.positions += [np.ptp(first.positions) + 1.5 * max(predictor.cutoff, predictor.model.long_range_cutoff or 0), 0, 0]
+        second.positions += [
+            np.ptp(first.positions) + 1.5 * max(predictor.cutoff, predictor.model.long_range_cutoff or 0),
+            0,
+            0,
+        ]
         alone = [predictor.predict(first)["energies"], predictor.predict(second)["energies"]]
         both = predictor.predict(first + second)["energies"]
         assert_same({"energies": both}, {"energies": np.concatenate(alone)}, "two fragments")
 
     def test_an_atom_alone_has_an_energy_and_no_forces(self, predictor: Predictor):
         for number in predictor.model.elements:
-            found = predictor.predict(Atoms([number], positions=[[1.0, 2.0, 3.0]], info=conditions_for(predictor.model)))
+            found = predictor.predict(
+                Atoms([number], positions=[[1.0, 2.0, 3.0]], info=conditions_for(predictor.model))
+            )
             assert_same(found, found, f"element {number}: finite")
-            if "positions" not in predictor.model.uses:
+            if "positions" not in energy_model(predictor).uses:
                 expected = {key: np.zeros_like(found[key]) for key in ("forces", "virial") if key in found}
                 assert_same({key: found[key] for key in expected}, expected, f"element {number}", tolerance=0.0)
 
@@ -51,7 +57,9 @@ class Cells(Subject):
             boxed.pbc = True
             expected = predictor.predict(atoms)
             expected.pop("stress", None)  # the volume is another one
-            assert_same({key: value for key, value in predictor.predict(boxed).items() if key in expected}, expected, name)
+            assert_same(
+                {key: value for key, value in predictor.predict(boxed).items() if key in expected}, expected, name
+            )
 
     def test_which_image_of_an_atom_is_given_does_not_matter(self, predictor: Predictor, structures: dict[str, Atoms]):
         _needs_edges_alone(predictor, "positions")
@@ -83,7 +91,7 @@ class Intensive(Subject):
 def _needs_edges_alone(predictor: Predictor, *without: str) -> None:
     holds_where(predictor.model.edge_order == "any", "its numbers depend on the order of the edges")
     for name in without:
-        holds_where(name not in predictor.model.uses, f"its energy depends on the {name}")
+        holds_where(name not in energy_model(predictor).uses, f"its energy depends on the {name}")
 
 
 def _supercell(atoms: Atoms, times: np.ndarray) -> Atoms:

@@ -14,6 +14,7 @@ from mlzoo import weights, zoo
 from mlzoo.graph import join
 from mlzoo.model import Model
 from mlzoo.predictor import Predictor
+from mlzoo.properties import DERIVED_FROM_ENERGY, ENERGIES
 from mlzoo.testing.structures import conditions_for
 from mlzoo.testing.subject import Subject, assert_same, predictor_of
 
@@ -23,8 +24,8 @@ class Handling(Subject):
         graph = join([predictor.graph(atoms) for atoms in structures.values()])
         outputs = predictor.model(graph)
         rows = {"atom": graph.n_atoms, "structure": graph.n_structures}
-        expected = {p.name: rows[p.per] for p in predictor.model.predicts if p.name == "energies"}
-        expected |= {p.name: rows[p.per] for p in predictor.model.outputs}
+        given = [p for p in predictor.model.predicts if p == ENERGIES or p not in DERIVED_FROM_ENERGY]
+        expected = {p.name: rows[p.per] for p in given}
         assert {name: len(value) for name, value in outputs.items()} == expected
 
     def test_energies_of_atoms_sum_to_the_energy(self, predictor: Predictor, structures: dict[str, Atoms]):
@@ -58,7 +59,9 @@ class Handling(Subject):
         for name, atoms in structures.items():
             assert_same(detour.predict(atoms), predictor_of(rounded, torch.float64).predict(atoms), name)
 
-    def test_saving_and_loading_changes_no_bit(self, predictor: Predictor, structures: dict[str, Atoms], tmp_path: Path):
+    def test_saving_and_loading_changes_no_bit(
+        self, predictor: Predictor, structures: dict[str, Atoms], tmp_path: Path
+    ):
         folder = predictor.save(tmp_path / "weight")
         if self.architecture:
             loaded = zoo.load(folder, device="cpu")

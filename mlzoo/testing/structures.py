@@ -26,7 +26,9 @@ def structures_for(model: Model, seed: int = 0) -> dict[str, Atoms]:
 
     def made(places: Any, cell: Any = None, pbc: Any = False) -> Atoms:
         numbers = np.resize(elements, len(places))
-        atoms = Atoms(numbers, cell=None if cell is None else bond * np.array(cell), pbc=pbc, info=conditions_for(model))
+        atoms = Atoms(
+            numbers, cell=None if cell is None else bond * np.array(cell), pbc=pbc, info=conditions_for(model)
+        )
         for _ in range(100):  # until no finite difference takes a pair through a cutoff
             atoms.positions = bond * (np.array(places) + rng.uniform(-0.04, 0.04, (len(places), 3)))
             if not any(_has_pair_at(atoms, cutoff) for cutoff in (model.cutoff, model.long_range_cutoff) if cutoff):

@@ -13,7 +13,7 @@ from ase import Atoms
 from pydantic import BaseModel
 
 from mlzoo import registry
-from mlzoo.model import Model
+from mlzoo.model import EnergyModel, Model
 from mlzoo.predictor import Predictor
 from mlzoo.testing.structures import structures_for
 from mlzoo.weights import Manifest
@@ -49,8 +49,15 @@ def predictor_of(
     """A predictor of a copy of the model in ``dtype``."""
     name = architecture or type(model).__name__
     said = config.model_dump(mode="json") if config else {}
-    manifest = Manifest(name, package="", version="", dtype=str(dtype).removeprefix("torch."), config=said, provenance={})
+    manifest = Manifest(
+        name, package="", version="", dtype=str(dtype).removeprefix("torch."), config=said, provenance={}
+    )
     return Predictor(copy.deepcopy(model).to(dtype).eval(), manifest, name)
+
+
+def energy_model(predictor: Predictor) -> EnergyModel:
+    assert isinstance(predictor.model, EnergyModel), "the contract of a model without energies is PropertyContract"
+    return predictor.model
 
 
 def holds_where(declared: bool, otherwise: str) -> None:

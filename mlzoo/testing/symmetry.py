@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from mlzoo.predictor import Predictor
-from mlzoo.testing.subject import Subject, assert_same, holds_where
+from mlzoo.testing.subject import Subject, assert_same, energy_model, holds_where
 
 ROTATION = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
 ROTATION *= np.linalg.det(ROTATION)
@@ -85,9 +85,12 @@ def _turned(prediction: Mapping[str, Any], frame: np.ndarray) -> dict[str, Any]:
 
 def _needs_no_frame(predictor: Predictor) -> None:
     holds_where(predictor.model.edge_order == "any", "its numbers depend on the order of the edges")
-    holds_where("positions" not in getattr(predictor.model, "uses", ()), "its energy depends on positions in a fixed frame")
+    holds_where(
+        "positions" not in getattr(predictor.model, "uses", ()), "its energy depends on positions in a fixed frame"
+    )
 
 
 def _needs_forces_without_frame(predictor: Predictor) -> None:
-    holds_where(bool(getattr(predictor.model, "derivatives", 0)), "it has no forces")
-    holds_where("positions" not in getattr(predictor.model, "uses", ()), "its energy depends on positions in a fixed frame")
+    model = energy_model(predictor)
+    holds_where(model.derivatives > 0, "it has no forces")
+    holds_where("positions" not in model.uses, "its energy depends on positions in a fixed frame")

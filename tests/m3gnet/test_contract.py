@@ -49,4 +49,7 @@ class TestProperty(PropertyContract):
 def test_smoothness_is_that_of_the_radial_basis(basis):
     from mlzoo_m3gnet import build
 
-    assert build(SMALL.model_copy(update={"radial_basis": basis})).smoothness == {"smooth": "forces", "bessel": "energy"}[basis]
+    assert (
+        build(SMALL.model_copy(update={"radial_basis": basis})).smoothness
+        == {"smooth": "forces", "bessel": "energy"}[basis]
+    )

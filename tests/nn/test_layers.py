@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mlzoo.nn.constants import KeepsFloat64
-from mlzoo.nn.mlp import MLP, GatedMLP
+from mlzoo.nn.mlp import MLP, EdgeGatedMLP, GatedMLP
 from mlzoo.nn.reference import ReferenceEnergies
 from mlzoo.nn.set2set import Set2Set
 
@@ -27,6 +27,16 @@ def test_a_gated_perceptron_is_value_times_gate():
         gated = GatedMLP(widths, **options).double()
         last = nn.functional.silu if options.get("activate_last", True) else nn.Identity()
         torch.testing.assert_close(gated(x), branch(gated, 0, x, last) * branch(gated, 1, x, torch.sigmoid))
+
+
+def test_an_edge_perceptron_is_one_on_centre_neighbour_and_edge_side_by_side():
+    gated = EdgeGatedMLP(3, 2, [5, 4]).double()
+    nodes, edges = torch.randn(4, 3, dtype=torch.float64), torch.randn(6, 2, dtype=torch.float64)
+    centres, neighbours = torch.randint(4, (2, 6))
+    as_centre, as_neighbour = gated.tables(nodes)
+    x = torch.cat([nodes[centres], nodes[neighbours], edges], dim=1)
+    expected = branch(gated, 0, x, nn.functional.silu) * branch(gated, 1, x, torch.sigmoid)
+    torch.testing.assert_close(gated(as_centre[:, centres] + as_neighbour[:, neighbours], edges), expected)
 
 
 def test_a_perceptron_activates_between_its_maps():

@@ -48,5 +48,7 @@ def test_torch_scatter_gives_the_same(function, monkeypatch):
 
 def test_an_unknown_back_end_is_refused(monkeypatch):
     monkeypatch.setenv("MLZOO_SEGMENTS", "scatter")
-    with pytest.raises(ValueError, match=r"MLZOO_SEGMENTS='scatter' is not known. Set it to one of native, torch-scatter"):
+    with pytest.raises(
+        ValueError, match=r"MLZOO_SEGMENTS='scatter' is not known. Set it to one of native, torch-scatter"
+    ):
         backend()
