@@ -77,7 +77,7 @@ def compare(crystals: dict[str, Atoms], ours: Calculator) -> dict[str, Curves]:
         table.add_column(quantity, justify="right")
     curves, lowest = {}, {}
     for name, crystal in crystals.items():
-        volumes = crystal.get_volume() / len(crystal) * np.linspace(0.88, 1.08, 12)
+        volumes = crystal.get_volume() / len(crystal) * np.linspace(0.9, 1.09, 12)
         energies = [equation_of_state(crystal, calculator, volumes) for calculator in (ours, EMT())]
         fits = [EquationOfState(volumes, curve, eos="birchmurnaghan").fit() for curve in energies]
         curves[name] = volumes, *energies
@@ -99,12 +99,12 @@ def draw(curves: dict[str, Curves], path: Path) -> None:
         curve = CubicSpline(volumes, ours - emt.min())(fine) * 1000
         axes.plot(fine, curve, color=colour, lw=1.8)
         axes.plot(volumes, (emt - emt.min()) * 1000, "o", color=colour, mfc="white", ms=5)
-        axes.annotate(
-            name.replace("3", "₃"), (fine[0], curve[0]), (0, 7), textcoords="offset points", color=colour, ha="center"
-        )
+        bottom = volumes[emt.argmin()], 0
+        axes.annotate(name.replace("3", "₃"), bottom, (0, -20), textcoords="offset points", color=colour, ha="center")
     axes.plot([], [], color="0.3", lw=1.8, label="m3gnet-emt")
     axes.plot([], [], "o", color="0.3", mfc="white", ms=5, label="EMT")
     axes.set(xlabel="volume (Å³/atom)", ylabel="energy above EMT's minimum (meV/atom)", title="Equation of state")
+    axes.set_ylim(bottom=-25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper right")
     path.parent.mkdir(exist_ok=True)

@@ -51,7 +51,7 @@ class MlzooCalculator(Calculator):
         if self._skin is not None and self.predictor.model.edge_order == "any":
             pairs = self._skin.pairs(structure.positions, structure.cell, structure.pbc)
         graph = self.predictor.graph(structure, self.conditions, pairs)
-        answers = evaluate(self.predictor.model, graph, self.names)
+        answers = evaluate(self.predictor.form, graph, self.names)
         per = {prediction.name: prediction.per for prediction in self.predictor.model.predicts}
         self.results = {}
         for name, value in answers.items():

@@ -21,7 +21,7 @@ TOLERANCES = {"float64": 1e-8, "float32": 1e-4}
 
 def make(predictor: Predictor) -> dict[str, Any]:
     """Reference values of ``predictor`` for three small structures of its elements, as ``checks.json`` holds them."""
-    structures = _structures(predictor.model.elements)
+    structures = structures_of(predictor.model.elements)
     dtype = str(predictor.dtype).removeprefix("torch.")
     return {
         "dtype": dtype,
@@ -58,7 +58,7 @@ def deviations(predictor: Predictor, checks: Mapping[str, Any]) -> dict[str, flo
     return largest
 
 
-def _structures(elements: tuple[int, ...]) -> list[Atoms]:
+def structures_of(elements: tuple[int, ...]) -> list[Atoms]:
     """A rattled crystal, a slab and a molecule, from the first, the middle and the last element that a model knows."""
     chosen = sorted({elements[0], elements[len(elements) // 2], elements[-1]})
     bond = 2.2 * float(np.mean([covalent_radii[z] for z in chosen]))  # Å

@@ -17,6 +17,7 @@ from mlzoo.errors import UnsupportedProperty
 from mlzoo.graph import Edges, Graph, withhold
 from mlzoo.model import EnergyModel, Model
 from mlzoo.nn.segments import sum_per_segment
+from mlzoo.structures import SMALLEST_VOLUME
 
 GEOMETRIC = {"forces", "virial", "stress"}
 
@@ -138,8 +139,8 @@ def _virial(graph: Graph, gradients: dict[str, Tensor]) -> Float[Tensor, "S 3 3"
 
 
 def _stress(virial: Float[Tensor, "S 3 3"], cell: Float[Tensor, "S 3 3"], pbc: Tensor) -> Float[Tensor, "S 6"]:
-    volume = torch.linalg.det(cell).abs()
-    volume = torch.where(pbc.any(dim=1) & (volume > 0), volume, torch.nan)
+    volume = (torch.linalg.cross(cell[:, 0], cell[:, 1]) * cell[:, 2]).sum(dim=1).abs()
+    volume = torch.where(pbc.any(dim=1) & (volume > SMALLEST_VOLUME), volume, torch.nan)
     symmetric = (virial + virial.mT) / 2
     voigt = symmetric[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     return voigt / volume[:, None]

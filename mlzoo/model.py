@@ -20,12 +20,11 @@ class Model(nn.Module):
     long_range_cutoff: float | None = None  # Å; asks for the second edge list, `graph.long_range`
     conditions: tuple[Condition, ...] = ()  # charge, head, state, ... that it reads from `graph.conditions`
     edge_order: Literal["any", "matgl"] = "any"  # "matgl": the numbers depend on the order of that code's edge list
-    exact: bool = False  # True keeps the plain form, whatever faster ones the architecture has
+    kernels: str = "plain"  # the form of the network: plain, or the name of what makes it faster
 
-    @property
-    def kernels(self) -> str:
-        """Which form of the network answers as it stands: ``plain``, or the name of a faster one."""
-        return "plain"
+    def inference_form(self) -> Model | None:
+        """A faster form of this model as it stands, for constant parameters; None where there is none."""
+        return None
 
     @property
     def predicts(self) -> tuple[Property, ...]:

@@ -34,12 +34,13 @@ Prediction = dict[str, Any]
 class Predictor:
     """A model with its weights, device and dtype.
 
-    ``model`` is the torch module, ``provenance`` says where everything came from (JSON-safe). Immutable: copies share
-    the weights.
+    ``model`` is the torch module, ``form`` what answers: the module itself or a faster form of it. ``provenance`` says
+    where everything came from (JSON-safe). Immutable: copies share the weights.
     """
 
-    def __init__(self, model: Model, manifest: weights.Manifest, name: str, card: str = ""):
+    def __init__(self, model: Model, manifest: weights.Manifest, name: str, card: str = "", form: Model | None = None):
         self.model = model
+        self.form = form or model
         self.manifest = manifest
         self.name = name
         self.card = card
@@ -56,7 +57,7 @@ class Predictor:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        return {**self.manifest.provenance, "kernels": self.model.kernels}
+        return {**self.manifest.provenance, "kernels": self.form.kernels}
 
     @property
     def cutoff(self) -> float:
@@ -183,7 +184,7 @@ class Predictor:
         return self._evaluate_halving(graphs[:half], names) + self._evaluate_halving(graphs[half:], names)
 
     def _evaluate(self, graph: Graph, names: tuple[str, ...]) -> list[Prediction]:
-        results = {name: value.cpu().numpy() for name, value in evaluate(self.model, graph, names).items()}
+        results = {name: value.cpu().numpy() for name, value in evaluate(self.form, graph, names).items()}
         return _split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
 
     # What is refused before any work is done

@@ -16,7 +16,8 @@ from mlzoo.errors import InvalidStructure
 CONDITION_NAMES = ("charge", "spin", "head", "state", "temperature")
 """Read from ``atoms.info`` or the pymatgen attributes; ``spin`` is the multiplicity 2S+1."""
 
-SMALLEST_VOLUME = 1e-4  # of periodic lattice vectors scaled to unit length: flatter ones count as linearly dependent
+SMALLEST_VOLUME = 1e-10  # Å³; a cell without even that has no stress
+FLATTEST_CELL = 1e-4  # volume of periodic lattice vectors scaled to unit length: flatter ones count as linearly dependent
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Structure:
     @property
     def has_volume(self) -> bool:
         """Whether a stress is defined: periodic somewhere, and a cell of three independent vectors."""
-        return bool(self.pbc.any() and abs(np.linalg.det(self.cell)) > 1e-10)
+        return bool(self.pbc.any() and abs(np.linalg.det(self.cell)) > SMALLEST_VOLUME)
 
 
 def is_structure(source: object) -> bool:
@@ -126,7 +127,7 @@ def _check(structure: Structure) -> None:
             f"the structure is periodic along axis {axis}, but lattice vector {axis} is zero. "
             f"Give it a length or set pbc[{axis}] to False."
         )
-    if len(vectors) and np.prod(np.linalg.svd(vectors / lengths[:, None], compute_uv=False)) < SMALLEST_VOLUME:
+    if len(vectors) and np.prod(np.linalg.svd(vectors / lengths[:, None], compute_uv=False)) < FLATTEST_CELL:
         raise InvalidStructure(
             f"the periodic lattice vectors {vectors.tolist()} are linearly dependent: the cell is singular. "
             "Correct the cell or the periodicity."

@@ -19,6 +19,7 @@ from torch import Tensor
 from mlzoo import registry, weights
 from mlzoo.errors import PluginError, UnknownModel, UnreadableFile, UnsupportedDevice
 from mlzoo.nn import segments
+from mlzoo.parity import inference_form
 from mlzoo.plugin import Reader
 from mlzoo.predictor import Predictor
 from mlzoo.registry import Plugin
@@ -59,9 +60,9 @@ def load(
             f"{path}: the tensors do not fit the config ({error}). Fetch or convert it again."
         ) from error
     model = model.to(target, wanted).eval().requires_grad_(trainable)
-    model.exact = exact
+    form = model if exact or trainable else inference_form(model)
     provenance = {**manifest.provenance, **_here(target, wanted)}
-    return Predictor(model, replace(manifest, dtype=_dtype_name(wanted), provenance=provenance), path.name, card)
+    return Predictor(model, replace(manifest, dtype=_dtype_name(wanted), provenance=provenance), path.name, card, form)
 
 
 def calculator(name: str | os.PathLike[str], **options: Any) -> Any:

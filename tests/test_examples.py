@@ -49,7 +49,7 @@ def test_atoms_and_cell_are_relaxed(tmp_path):
 
 
 def test_dynamics_stay_solid(tmp_path):
-    lines = re.findall(r"(\d+) fs +(\d+) K +([\d.]+) eV", run("03_dynamics.py", tmp_path))
+    lines = re.findall(r"(\d+) fs +(\d+) K +(-?[\d.]+) eV", run("03_dynamics.py", tmp_path))
     assert [int(time) for time, *_ in lines] == [0, 40, 80, 120, 160, 200]
     assert all(float(energy) < 0.2 * 108 for *_, energy in lines)  # 3/2 kT at 600 K is 0.08 eV an atom
 

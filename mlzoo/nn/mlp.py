@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -64,23 +64,19 @@ class EdgeGatedMLP(GatedMLP):
         super().__init__([2 * node_width + edge_width, *widths])
         self.blocks = [node_width, node_width, edge_width]
 
-    @property
-    def first_layer(self) -> list[Tensor]:
-        """The first linear map in its parts for centre, neighbour and edge, (2, V, H) or (2, W, H) each."""
-        return list(self.weights[0].split(self.blocks, dim=1))
-
-    def tables(self, nodes: Float[Tensor, "A V"]) -> tuple[Float[Tensor, "2 A H"], Float[Tensor, "2 A H"]]:
-        """What each atom contributes to the first layer as a centre, bias included, and as a neighbour."""
-        assert self.biases is not None
-        to_centre, to_neighbour, _ = self.first_layer
-        both = nodes.expand(2, -1, -1)
-        return torch.baddbmm(self.biases[0], both, to_centre), torch.bmm(both, to_neighbour)
-
     def forward(  # type: ignore[override]
-        self, ends: Float[Tensor, "2 E H"], edges: Float[Tensor, "E W"]
+        self,
+        nodes: Float[Tensor, "A V"],
+        edges: Float[Tensor, "E W"],
+        centres: Int[Tensor, "E"],
+        neighbours: Int[Tensor, "E"],
     ) -> Float[Tensor, "E O"]:
-        """``ends`` is the sum of the table rows of each edge's centre and neighbour."""
-        return self.after_first(torch.baddbmm(ends, edges.expand(2, -1, -1), self.first_layer[2]))
+        assert self.biases is not None
+        of_centre, of_neighbour, of_edge = self.weights[0].split(self.blocks, dim=1)
+        both = nodes.expand(2, -1, -1)
+        first = torch.baddbmm(self.biases[0], both, of_centre).index_select(1, centres)  # (2, E, H)
+        first = first + torch.bmm(both, of_neighbour).index_select(1, neighbours)
+        return self.after_first(torch.baddbmm(first, edges.expand(2, -1, -1), of_edge))
 
 
 def _uniform(shape: tuple[int, ...], fan_in: int) -> nn.Parameter:

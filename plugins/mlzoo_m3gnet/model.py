@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+import copy
 
 import torch
 from jaxtyping import Float, Int
@@ -42,41 +42,12 @@ class Block(nn.Module):
         basis: Float[Tensor, "E K"],
         bonds: ShortBonds,
         ends: Ends,
-        fast: bool,
     ) -> tuple[Float[Tensor, "A V"], Float[Tensor, "E W"]]:
-        edges = self.threebody(nodes, edges, bonds, fast)  # (E, W)
-        exchange = self.fast_exchange if fast else self.exchange
-        inputs = (*self.edge_update.tables(nodes), *self.node_update.tables(nodes), edges, basis)
-        edges, messages = exchange(ends, *inputs)  # (E, W), (A, V)
-        return nodes + messages, edges
-
-    def exchange(
-        self,
-        ends: Ends,
-        edge_centres: Float[Tensor, "2 A H"],
-        edge_neighbours: Float[Tensor, "2 A H"],
-        node_centres: Float[Tensor, "2 A H"],
-        node_neighbours: Float[Tensor, "2 A H"],
-        edges: Float[Tensor, "E W"],
-        basis: Float[Tensor, "E K"],
-    ) -> tuple[Float[Tensor, "E W"], Float[Tensor, "A V"]]:
-        """Updated edges (eq. 4), and with them the messages summed at their targets (eq. 5)."""
         centres, neighbours, targets = ends
-        rows = edge_centres.index_select(1, centres) + edge_neighbours.index_select(1, neighbours)
-        edges = edges + self.edge_update(rows, edges) * self.edge_weights(basis)
-        rows = node_centres.index_select(1, centres) + node_neighbours.index_select(1, neighbours)
-        messages = self.node_update(rows, edges) * self.node_weights(basis)
-        return edges, sum_per_segment(messages, targets, edge_centres.shape[1])
-
-    def fast_exchange(self, ends: Ends, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The same for constant parameters on a CPU in float32."""
-        from mlzoo_m3gnet.kernels.edges import EdgePerceptron, Exchange  # imports Numba
-
-        perceptrons = (
-            EdgePerceptron.of(self.edge_update, self.edge_weights),
-            EdgePerceptron.of(self.node_update, self.node_weights),
-        )
-        return Exchange.apply(partial(self.exchange, ends), perceptrons, [index.numpy() for index in ends], *inputs)
+        edges = self.threebody(nodes, edges, bonds)  # (E, W)
+        edges = edges + self.edge_update(nodes, edges, centres, neighbours) * self.edge_weights(basis)  # (E, W)
+        messages = self.node_update(nodes, edges, centres, neighbours) * self.node_weights(basis)  # (E, V)
+        return nodes + sum_per_segment(messages, targets, len(nodes)), edges
 
 
 class Representation(nn.Module):
@@ -104,7 +75,14 @@ class Representation(nn.Module):
         self.geometry = ThreeBodyGeometry(config, threebody_basis)
         self.blocks = nn.ModuleList(Block(config, basis_size) for _ in range(config.blocks))
 
-    def forward(self, graph: Graph, fast: bool) -> Float[Tensor, "A V"]:
+    def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
+        nodes, edges, *geometry = self.start(graph)
+        for block in self.blocks:
+            nodes, edges = block(nodes, edges, *geometry)
+        return nodes
+
+    def start(self, graph: Graph) -> tuple[Tensor, Tensor, Tensor, ShortBonds, Ends]:
+        """First features of atoms and edges, and the geometry that every block reads."""
         # all edges come in both directions, so the receiver can be the centre and the sender its neighbour
         centres, neighbours = graph.edges.receivers, graph.edges.senders
         ends = (centres, neighbours, centres if self.aggregate == "centre" else neighbours)
@@ -112,10 +90,7 @@ class Representation(nn.Module):
         basis = self.basis(lengths)  # (E, K)
         bonds = self.geometry(graph.edges.vectors, lengths, centres, neighbours, self._first_edges(graph))
         nodes = self.node_embedding(self.index_of[graph.atomic_numbers])  # (A, V)
-        edges = self.edge_embedding(basis)  # (E, W)
-        for block in self.blocks:
-            nodes, edges = block(nodes, edges, basis, bonds, ends, fast)
-        return nodes
+        return nodes, self.edge_embedding(basis), basis, bonds, ends
 
     @staticmethod
     def _first_edges(graph: Graph) -> Tensor:
@@ -133,12 +108,17 @@ class M3GNet(Model):
         self.edge_order = "matgl" if config.triplets == "pruned" else "any"
         self.representation = Representation(config)
 
-    @property
-    def kernels(self) -> str:
-        parameters = list(self.parameters())
-        served = parameters[0].device.type == "cpu" and parameters[0].dtype == torch.float32
-        constant = not any(parameter.requires_grad for parameter in parameters)
-        return "numba" if served and constant and not self.exact else "plain"
+    def inference_form(self) -> Model | None:
+        """The same model with its blocks in Numba kernels; for constant parameters on a CPU in float32."""
+        first = next(self.parameters())
+        if first.device.type != "cpu" or first.dtype != torch.float32:
+            return None
+        from mlzoo_m3gnet.kernels.representation import FastRepresentation  # imports Numba
+
+        form = copy.copy(self)
+        form._modules = {**self._modules, "representation": FastRepresentation(self.representation)}
+        form.kernels = "numba"
+        return form
 
 
 class M3GNetPotential(M3GNet, EnergyModel):
@@ -155,7 +135,7 @@ class M3GNetPotential(M3GNet, EnergyModel):
         self.references = ReferenceEnergies(torch.zeros(len(config.elements)))
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
-        nodes = self.representation(graph, self.kernels == "numba")  # (A, V)
+        nodes = self.representation(graph)  # (A, V)
         learned = self.readout(nodes).squeeze(1).double() * self.scale  # (A,)
         return {"energies": learned + self.references(self.representation.index_of[graph.atomic_numbers])}
 
@@ -172,6 +152,6 @@ class M3GNetProperty(M3GNet, PropertyModel):
         self.readout = MLP([2 * config.node_width, config.hidden_width, config.hidden_width, 1])
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
-        nodes = self.representation(graph, self.kernels == "numba")  # (A, V)
+        nodes = self.representation(graph)  # (A, V)
         whole = self.set2set(nodes, graph.structure_index, graph.n_structures)  # (S, 2V)
         return {self.target.name: self.readout(whole).squeeze(1).double() * self.target.std + self.target.mean}

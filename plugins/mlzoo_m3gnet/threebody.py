@@ -108,38 +108,15 @@ class ThreeBodyInteraction(KeepsFloat64):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64), persistent=False)
 
     def forward(
-        self, nodes: Float[Tensor, "A V"], edges: Float[Tensor, "E W"], bonds: ShortBonds, fast: bool
+        self, nodes: Float[Tensor, "A V"], edges: Float[Tensor, "E W"], bonds: ShortBonds
     ) -> Float[Tensor, "E W"]:
+        (radial_of, harmonic_of), scale = self.columns, self.scale.to(nodes.dtype)
+        harmonics = bonds.harmonics.index_select(1, harmonic_of)  # (P, LNM)
         gates = torch.sigmoid(self.gate(nodes))  # (A, LN)
-        update = self.fast_update_edges if fast else self.update_edges
-        return update(bonds, gates, edges, bonds.radial, bonds.cutoffs, bonds.harmonics)
-
-    def update_edges(
-        self,
-        bonds: ShortBonds,
-        gates: Float[Tensor, "A LN"],
-        edges: Float[Tensor, "E W"],
-        radial: Float[Tensor, "P LN"],
-        cutoffs: Float[Tensor, "P 1"],
-        harmonics: Float[Tensor, "P LM"],
-    ) -> Float[Tensor, "E W"]:
-        (radial_of, harmonic_of), scale = self.columns, self.scale.to(radial.dtype)
-        harmonics = harmonics.index_select(1, harmonic_of)  # (P, LNM)
-        supplied = radial * gates.index_select(0, bonds.neighbours)  # (P, LN)
+        supplied = bonds.radial * gates.index_select(0, bonds.neighbours)  # (P, LN)
         each_m = supplied.index_select(1, radial_of) * harmonics  # (P, LNM)
-        collected = sum_per_segment(each_m, bonds.centres, len(gates)).index_select(0, bonds.centres)  # (P, LNM)
-        angular = torch.zeros_like(radial).index_add(1, radial_of, collected * harmonics)  # Σ_m, (P, LN)
-        sums = (angular * scale - supplied / scale) * cutoffs  # (P, LN)
+        collected = sum_per_segment(each_m, bonds.centres, len(nodes)).index_select(0, bonds.centres)  # (P, LNM)
+        angular = torch.zeros_like(supplied).index_add(1, radial_of, collected * harmonics)  # Σ_m, (P, LN)
+        sums = (angular * scale - supplied / scale) * bonds.cutoffs  # (P, LN)
         # a gated perceptron without bias gives zero for zero, so only edges that are targets change
         return edges.index_add(0, bonds.targets, self.update(sums))
-
-    def fast_update_edges(self, bonds: ShortBonds, *inputs: Tensor) -> Tensor:
-        """The same for constant parameters on a CPU in float32."""
-        from mlzoo_m3gnet.kernels.threebody import FastThreeBody  # imports Numba
-
-        indices = [index.numpy() for index in (bonds.centres, bonds.neighbours, bonds.targets)]
-
-        def plain(*inputs: Tensor) -> tuple[Tensor]:
-            return (self.update_edges(bonds, *inputs),)
-
-        return FastThreeBody.apply(plain, self.degrees, indices, self.update.weights[0].detach(), *inputs)

@@ -1,9 +1,13 @@
 """The inference form of M3GNet against the plain one, which is its definition."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 from ase.build import bulk
 
+from mlzoo import parity
 from mlzoo.derivatives import evaluate, hessian
 from mlzoo.graph import graph_from_structure, join
 from mlzoo_m3gnet import build
@@ -36,32 +40,32 @@ def graph(request):
 
 def judge(model, graph):
     """The plain form in float64, and how far float32 alone takes the plain form from it."""
-    model.exact = True
     single = evaluate(model, graph, PROPERTIES)
-    exact = evaluate(model.double(), graph.to("cpu", torch.float64), PROPERTIES)
-    model.float().exact = False
+    exact = evaluate(copy.deepcopy(model).double(), graph.to("cpu", torch.float64), PROPERTIES)
     return exact, {key: (single[key] - exact[key]).abs().max() for key in PROPERTIES}
 
 
 def test_energy_forces_and_virial_within_the_rounding_of_float32(model, graph):
     exact, rounding = judge(model, graph)
-    assert model.kernels == "numba"
-    fast = evaluate(model, graph, PROPERTIES)
+    fast = evaluate(model.inference_form(), graph, PROPERTIES)
     for key in PROPERTIES:
         assert (fast[key] - exact[key]).abs().max() < 4 * rounding[key] + 1e-7 * exact[key].abs().max(), key
 
 
 def test_the_energy_alone_is_the_same_energy(model, graph):
+    model = model.inference_form()
     assert evaluate(model, graph, ["energy"])["energy"].equal(evaluate(model, graph, PROPERTIES)["energy"])
 
 
 def test_the_same_answer_again_bit_for_bit(model, graph):
+    model = model.inference_form()
     first, second = evaluate(model, graph, PROPERTIES), evaluate(model, graph, PROPERTIES)
     assert all(first[key].equal(second[key]) for key in PROPERTIES)
 
 
 def test_two_graphs_may_wait_for_their_gradients_at_once(model, graph):
     """Buffers are borrowed until the gradient has been taken, so a second evaluation cannot overwrite them."""
+    model = model.inference_form()
     expected = evaluate(model, graph, PROPERTIES)["forces"]
     vectors = graph.edges.vectors.clone().requires_grad_()
     waiting = model(replace_vectors(graph, vectors))["energies"].sum()
@@ -75,8 +79,6 @@ def test_two_graphs_may_wait_for_their_gradients_at_once(model, graph):
 
 
 def replace_vectors(graph, vectors):
-    from dataclasses import replace
-
     return replace(graph, edges=replace(graph.edges, vectors=vectors))
 
 
@@ -84,12 +86,13 @@ def test_second_derivatives_go_through_the_plain_form(model):
     atoms = bulk("Cu", cubic=True)
     atoms.rattle(0.1, seed=1)
     graph = graph_from_structure(atoms, 5.0)
-    fast = hessian(model, graph.to("cpu", torch.float32))
+    fast = hessian(model.inference_form(), graph.to("cpu", torch.float32))
     exact = hessian(model.double(), graph)
     assert torch.allclose(fast, exact, atol=2e-5 * exact.abs().max())
 
 
 def test_batches_atoms_alone_and_empty_graphs(model):
+    model = model.inference_form()
     alone = graph_from_structure(bulk("Cu", a=20.0), 5.0)
     crystal = graph_from_structure(bulk("Cu"), 5.0)
     together = evaluate(model, join([alone, crystal, alone]).to("cpu", torch.float32), PROPERTIES)
@@ -99,6 +102,17 @@ def test_batches_atoms_alone_and_empty_graphs(model):
         assert torch.allclose(together["virial"][place], expected["virial"][0], atol=1e-5)
 
 
-def test_training_and_float64_use_the_plain_form(model):
-    assert model.double().kernels == "plain"
-    assert model.float().requires_grad_(True).kernels == "plain"
+def test_a_form_that_gives_other_numbers_is_not_used(model, monkeypatch, caplog):
+    wrong = model.inference_form()
+    wrong.readout = copy.deepcopy(wrong.readout)
+    wrong.readout.biases[-1][0] += 1e-3
+    monkeypatch.setattr(type(model), "inference_form", lambda self: wrong)
+    judged = parity.inference_form(model)
+    if model.edge_order == "any":
+        assert judged is model
+        assert "the faster form (numba) of this model gives other energies here" in caplog.text
+
+
+def test_float64_has_the_plain_form_only(model):
+    assert model.inference_form().kernels == "numba"
+    assert model.double().inference_form() is None

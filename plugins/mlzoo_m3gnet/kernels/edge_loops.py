@@ -33,13 +33,14 @@ def sigmoid(x):
 
 
 @njit(**FAST)
-def gather(centre_table, neighbour_table, centres, neighbours, x):
-    """x = the table row of an edge's centre + that of its neighbour; tables are (2, A, H)."""
+def gather(table, of_centre, of_neighbour, centres, neighbours, x):
+    """x = what the rows of an edge's centre and neighbour hold in the columns from ``of_centre`` and ``of_neighbour``."""
+    width = x.shape[2]
     for b in range(2):
         for e in range(x.shape[1]):
             c, n = centres[e], neighbours[e]
-            for k in range(x.shape[2]):
-                x[b, e, k] = centre_table[b, c, k] + neighbour_table[b, n, k]
+            for k in range(width):
+                x[b, e, k] = table[c, of_centre + b * width + k] + table[n, of_neighbour + b * width + k]
 
 
 @njit(**FAST)
@@ -111,11 +112,12 @@ def add_rows(total, index, rows):
 
 
 @njit(**FAST)
-def scatter(x, centres, neighbours, centre_table, neighbour_table):
-    """The transpose of ``gather``: adds each edge's row to the table rows of its two ends."""
+def scatter(x, centres, neighbours, of_centre, of_neighbour, table):
+    """The transpose of ``gather``: adds each edge to the rows of its two ends."""
+    width = x.shape[2]
     for b in range(2):
         for e in range(x.shape[1]):
             c, n = centres[e], neighbours[e]
-            for k in range(x.shape[2]):
-                centre_table[b, c, k] += x[b, e, k]
-                neighbour_table[b, n, k] += x[b, e, k]
+            for k in range(width):
+                table[c, of_centre + b * width + k] += x[b, e, k]
+                table[n, of_neighbour + b * width + k] += x[b, e, k]

@@ -1,0 +1,37 @@
+"""A faster form of a network answers only after it has given the plain form's numbers on this machine."""
+
+from __future__ import annotations
+
+import logging
+
+from mlzoo.checks import structures_of
+from mlzoo.derivatives import evaluate
+from mlzoo.graph import graph_from_structure, join
+from mlzoo.model import EnergyModel, Model
+
+log = logging.getLogger("mlzoo")
+
+LARGEST_DEVIATION = 1e-5  # of the largest value of each property: some hundred times the rounding of float32
+
+
+def inference_form(model: Model) -> Model:
+    """The model's inference form where it has one and passes; the model itself otherwise, with a word about it."""
+    form = model.inference_form()
+    if form is None or model.conditions or model.edge_order != "any":
+        return form or model
+    first = next(model.parameters())
+    graphs = [graph_from_structure(atoms, model.cutoff) for atoms in structures_of(model.elements)]
+    graph = join(graphs).to(first.device, first.dtype)
+    asked = ["energies", "forces"] if isinstance(model, EnergyModel) else [each.name for each in model.predicts]
+    expected, found = evaluate(model, graph, asked), evaluate(form, graph, asked)
+    for name in asked:
+        deviation = float((found[name] - expected[name]).abs().max() / expected[name].abs().max().clamp(min=1.0))
+        if not deviation < LARGEST_DEVIATION:
+            log.warning(
+                "the faster form (%s) of this model gives other %s here, by %.1e of the largest; its plain form is used. "
+                "Please report this with your processor's name.",
+                form.kernels, name, deviation,
+            )  # fmt: skip
+            return model
+    return form
+
