@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.calculators.calculator import Calculator, all_changes
 
-from mlzoo.derivatives import evaluate
+from mlzoo.conditions import COMMON
 from mlzoo.errors import UnsupportedProperty
 from mlzoo.neighbors import SkinList
 from mlzoo.predictor import Predictor, is_energy_model
-from mlzoo.structures import CONDITION_NAMES, structure_from
+from mlzoo.structures import structure_from
 
 
 class MlzooCalculator(Calculator):
@@ -51,24 +50,11 @@ class MlzooCalculator(Calculator):
         if self._skin is not None and self.predictor.model.edge_order == "any":
             pairs = self._skin.pairs(structure.positions, structure.cell, structure.pbc)
         graph = self.predictor.graph(structure, self.conditions, pairs)
-        answers = evaluate(self.predictor.form, graph, self.names)
-        per = {prediction.name: prediction.per for prediction in self.predictor.model.predicts}
-        self.results = {}
-        for name, value in answers.items():
-            array = (value[0] if per[name] == "structure" else value).cpu().numpy()
-            self.results[name] = float(array) if array.ndim == 0 else array
-        if "stress" in self.results and np.isnan(self.results["stress"]).all():
-            del self.results["stress"]
+        (self.results,) = self.predictor.evaluate(graph, self.names)
         self.results["free_energy"] = self.results["energy"]
         self._carried = self._carries(self.atoms)
 
-    def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
-        if name == "stress" and atoms is not None and not structure_from(atoms).has_volume:
-            raise PropertyNotImplementedError(
-                "stress needs a direction that is periodic and a cell with a volume; the virial is there in any case"
-            )
-        return super().get_property(name, atoms, allow_calculation)
-
-    @staticmethod
-    def _carries(atoms: Atoms) -> dict[str, Any]:
-        return {name: atoms.info[name] for name in CONDITION_NAMES if name in atoms.info}
+    def _carries(self, atoms: Atoms) -> dict[str, Any]:
+        """What of ``atoms.info`` the model listens to, or warns that it does not."""
+        names = {*COMMON, *(condition.name for condition in self.predictor.model.conditions)}
+        return {name: atoms.info[name] for name in names if name in atoms.info}

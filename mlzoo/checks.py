@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.data import covalent_radii
 
+from mlzoo.model import Model
 from mlzoo.structures import Structure
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ TOLERANCES = {"float64": 1e-8, "float32": 1e-4}
 
 def make(predictor: Predictor) -> dict[str, Any]:
     """Reference values of ``predictor`` for three small structures of its elements, as ``checks.json`` holds them."""
-    structures = structures_of(predictor.model.elements)
+    structures = structures_of(predictor.model)
     dtype = str(predictor.dtype).removeprefix("torch.")
     return {
         "dtype": dtype,
@@ -32,6 +33,7 @@ def make(predictor: Predictor) -> dict[str, Any]:
                 "positions": atoms.positions.tolist(),
                 "cell": atoms.cell.array.tolist(),
                 "pbc": atoms.pbc.tolist(),
+                "conditions": atoms.info,
                 "values": {name: np.asarray(value).tolist() for name, value in predictor.predict(atoms).items()},
             }
             for atoms in structures
@@ -58,8 +60,9 @@ def deviations(predictor: Predictor, checks: Mapping[str, Any]) -> dict[str, flo
     return largest
 
 
-def structures_of(elements: tuple[int, ...]) -> list[Atoms]:
+def structures_of(model: Model) -> list[Atoms]:
     """A rattled crystal, a slab and a molecule, from the first, the middle and the last element that a model knows."""
+    elements = model.elements
     chosen = sorted({elements[0], elements[len(elements) // 2], elements[-1]})
     bond = 2.2 * float(np.mean([covalent_radii[z] for z in chosen]))  # Å
     crystal = bulk("X", "fcc", a=bond * 2**0.5, cubic=True)
@@ -69,4 +72,6 @@ def structures_of(elements: tuple[int, ...]) -> list[Atoms]:
     slab.center(vacuum=6.0, axis=2)
     slab.pbc = (True, True, False)
     molecule = Atoms(np.resize(chosen, 3), positions=np.array([[0, 0, 0], [bond, 0, 0], [0.3 * bond, 0.9 * bond, 0]]))
+    for atoms in (crystal, slab, molecule):
+        atoms.info = {condition.name: condition.example for condition in model.conditions}
     return [crystal, slab, molecule]

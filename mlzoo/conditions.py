@@ -12,12 +12,11 @@ from torch import Tensor
 
 from mlzoo.errors import InvalidCondition
 
+COMMON = ("charge", "spin", "head", "state", "temperature")
+"""What users expect to matter: given to a model that is blind to it, it is worth a warning. ``spin`` is 2S+1."""
+
 ASSUMED = {"charge": (0,), "spin": (1, 2)}
 """What a model that is blind to it stands for: neutral, and the lowest multiplicity, which pymatgen fills in by itself."""
-
-
-NEUTRAL = {"charge": 0, "spin": 1}
-"""What every structure may say of itself to a model that does not listen."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,13 @@ class Condition:
     name: str
     default: float | int | str | None = None
     labels: tuple[str, ...] = ()
+
+    @property
+    def example(self) -> float | int | str:
+        """A value that it can take: the default where there is one."""
+        if self.default is not None:
+            return self.default
+        return self.labels[0] if self.labels else 1.0
 
     def encode(self, value: Any) -> Tensor:
         """The value as a tensor with one entry: int64 where there are labels, float64 where not."""
@@ -53,12 +59,12 @@ class Condition:
 def encode_conditions(known: Sequence[Condition], given: Mapping[str, Any]) -> dict[str, Tensor]:
     """Tensors for every condition that the model knows, from what the structure carries or the defaults.
 
-    A charge, a high spin, or any other condition, given to a model that is blind to it warns once, and a missing one
-    that has no default raises :class:`InvalidCondition`.
+    A charge, a high spin, a head, ..., given to a model that is blind to it warns once, and a missing one that has no
+    default raises :class:`InvalidCondition`.
     """
     names = [condition.name for condition in known]
     for name, value in given.items():
-        if name not in names and value not in ASSUMED.get(name, ()):
+        if name in COMMON and name not in names and value not in ASSUMED.get(name, ()):
             warnings.warn(
                 f"this model does not know {name}, so {name}={value!r} changes nothing "
                 f"(it knows {', '.join(names) or 'no conditions'})",

@@ -52,7 +52,8 @@ class Withheld(Tensor):
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         if func in cls._harmless:
             return super().__torch_function__(func, types, args, kwargs or {})
-        name = next((arg._name for arg in args if isinstance(arg, Withheld)), "positions or graph.cell")
+        flat = [each for arg in args for each in (arg if isinstance(arg, list | tuple) else [arg])]
+        name = next((each._name for each in flat if isinstance(each, Withheld)), "positions or graph.cell")
         raise UndeclaredUse(
             f"the model reads graph.{name} but does not declare it, so its forces and virial would be wrong. "
             f'Add "{name}" to the model\'s `uses`.'

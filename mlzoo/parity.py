@@ -17,10 +17,10 @@ LARGEST_DEVIATION = 1e-5  # of the largest value of each property: some hundred 
 def inference_form(model: Model) -> Model:
     """The model's inference form where it has one and passes; the model itself otherwise, with a word about it."""
     form = model.inference_form()
-    if form is None or model.conditions or model.edge_order != "any":
-        return form or model
+    if form is None:
+        return model
     first = next(model.parameters())
-    graphs = [graph_from_structure(atoms, model.cutoff) for atoms in structures_of(model.elements)]
+    graphs = [graph_from_structure(atoms, model.cutoff, conditions=model.conditions) for atoms in structures_of(model)]
     graph = join(graphs).to(first.device, first.dtype)
     asked = ["energies", "forces"] if isinstance(model, EnergyModel) else [each.name for each in model.predicts]
     expected, found = evaluate(model, graph, asked), evaluate(form, graph, asked)
@@ -34,4 +34,3 @@ def inference_form(model: Model) -> Model:
             )  # fmt: skip
             return model
     return form
-

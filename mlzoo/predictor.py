@@ -49,11 +49,11 @@ class Predictor:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        return torch.device(self.manifest.provenance.get("device", "cpu"))
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.model.parameters()).dtype
+        return getattr(torch, self.manifest.dtype)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -97,10 +97,15 @@ class Predictor:
         if on_error not in ("raise", "keep"):
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
         if is_structure(structures) or not isinstance(structures, Iterable):
-            return self._evaluate(self.graph(structures, conditions), names)[0]
+            return self.evaluate(self.graph(structures, conditions), names)[0]
         budget = max_edges or EDGE_BUDGET[self.device.type]
         answers = self._stream(structures, names, budget, on_error == "keep", conditions)
         return list(answers) if isinstance(structures, Sequence) else answers
+
+    def evaluate(self, graph: Graph, names: Collection[str]) -> list[Prediction]:
+        """Predict ``names`` for every structure of a graph that :meth:`graph` made, or of several joined."""
+        results = {name: value.cpu().numpy() for name, value in evaluate(self.form, graph, names).items()}
+        return _split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
 
     def hessian(self, structure: object, **conditions: Any) -> Float[np.ndarray, "A 3 A 3"]:
         """d²E/dr² of one structure in eV/Å²."""
@@ -170,7 +175,7 @@ class Predictor:
         if not graphs:
             return []
         try:
-            return self._evaluate(join(graphs).to(self.device, self.dtype), names)
+            return self.evaluate(join(graphs).to(self.device, self.dtype), names)
         except RuntimeError as error:
             if len(graphs) == 1 or not _is_out_of_memory(error):
                 raise
@@ -182,10 +187,6 @@ class Predictor:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         return self._evaluate_halving(graphs[:half], names) + self._evaluate_halving(graphs[half:], names)
-
-    def _evaluate(self, graph: Graph, names: tuple[str, ...]) -> list[Prediction]:
-        results = {name: value.cpu().numpy() for name, value in evaluate(self.form, graph, names).items()}
-        return _split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
 
     # What is refused before any work is done
 

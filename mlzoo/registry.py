@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import types
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
@@ -71,7 +70,12 @@ def _package(point: EntryPoint) -> str:
 def _load(point: EntryPoint) -> Architecture:
     try:
         module = point.load()
-        found = _ask(module, point.name)
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(Hooks)
+        manager.register(module)
+        found = _ask(manager, point.name)
+        if found.api <= API_VERSION:
+            manager.check_pending()  # a hook that nobody will ever call is a mistake
     except PluginError:
         raise
     except (Exception, SystemExit) as error:  # a plugin is others' code: whatever it raises must not stop the rest
@@ -87,11 +91,7 @@ def _load(point: EntryPoint) -> Architecture:
     return found
 
 
-def _ask(module: types.ModuleType, name: str) -> Architecture:
-    manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(Hooks)
-    manager.register(module)
-    manager.check_pending()
+def _ask(manager: pluggy.PluginManager, name: str) -> Architecture:
     answers = manager.hook.mlzoo_architecture()
     if len(answers) != 1 or not isinstance(answers[0], Architecture) or answers[0].name != name:
         raise TypeError(f"the hook mlzoo_architecture must return one Architecture named {name!r}, not {answers!r}")

@@ -13,11 +13,10 @@ from jaxtyping import Bool, Float, Int
 
 from mlzoo.errors import InvalidStructure
 
-CONDITION_NAMES = ("charge", "spin", "head", "state", "temperature")
-"""Read from ``atoms.info`` or the pymatgen attributes; ``spin`` is the multiplicity 2S+1."""
-
 SMALLEST_VOLUME = 1e-10  # Å³; a cell without even that has no stress
-FLATTEST_CELL = 1e-4  # volume of periodic lattice vectors scaled to unit length: flatter ones count as linearly dependent
+FLATTEST_CELL = (
+    1e-4  # volume of periodic lattice vectors scaled to unit length: flatter ones count as linearly dependent
+)
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,18 @@ def structure_from(source: object, conditions: Mapping[str, Any] | None = None) 
     return read
 
 
+def scalars(carried: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what a structure carries, the numbers and words: what a model could take for a condition."""
+    return {name: value for name, value in carried.items() if isinstance(value, str | int | float | np.number)}
+
+
 def _from_ase(atoms: Atoms) -> Structure:
     return Structure(
         atomic_numbers=atoms.numbers.astype(np.int64),
         positions=np.array(atoms.positions, dtype=np.float64, order="C"),
         cell=np.array(atoms.cell.array, dtype=np.float64, order="C"),
         pbc=np.array(atoms.pbc, dtype=bool),
-        conditions={name: atoms.info[name] for name in CONDITION_NAMES if name in atoms.info},
+        conditions=scalars(atoms.info),
     )
 
 
@@ -96,7 +100,7 @@ def _from_pymatgen(source: Any) -> Structure:
         positions=np.array(source.cart_coords, dtype=np.float64).reshape(-1, 3),
         cell=np.zeros((3, 3)) if lattice is None else np.array(lattice.matrix, dtype=np.float64),
         pbc=np.zeros(3, dtype=bool) if lattice is None else np.array(lattice.pbc, dtype=bool),
-        conditions={name: carried[name] for name in CONDITION_NAMES if carried.get(name) is not None},
+        conditions=scalars(carried),
     )
 
 

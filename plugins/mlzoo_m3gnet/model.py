@@ -76,9 +76,9 @@ class Representation(nn.Module):
         self.blocks = nn.ModuleList(Block(config, basis_size) for _ in range(config.blocks))
 
     def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
-        nodes, edges, *geometry = self.start(graph)
+        nodes, edges, basis, bonds, ends = self.start(graph)  # (A, V), (E, W), (E, K)
         for block in self.blocks:
-            nodes, edges = block(nodes, edges, *geometry)
+            nodes, edges = block(nodes, edges, basis, bonds, ends)
         return nodes
 
     def start(self, graph: Graph) -> tuple[Tensor, Tensor, Tensor, ShortBonds, Ends]:

@@ -22,7 +22,9 @@ POTENTIALS = [
 def structures(shared: Path) -> dict[str, Structure]:
     said = json.loads((shared / "references/matgl/structures.json").read_text())
     return {
-        name: Structure(np.array(s["numbers"]), np.array(s["positions"], float), np.array(s["cell"], float), np.array(s["pbc"]), {})
+        name: Structure(
+            np.array(s["numbers"]), np.array(s["positions"], float), np.array(s["cell"], float), np.array(s["pbc"]), {}
+        )
         for name, s in said.items()
     }
 

@@ -49,7 +49,7 @@ def test_what_the_user_says_is_taken_without_comment(folder, caplog):
 
 
 def test_a_folder_of_unknown_convention_is_refused(folder):
-    with pytest.raises(UnreadableFile, match="does not say which of MatGL's conventions its weights follow.*Say which"):
+    with pytest.raises(UnreadableFile, match=r"does not say which of MatGL's conventions its weights follow.*Say which"):
         mlzoo.load(retrained(folder))
     assert mlzoo.load(retrained(folder), convention="v4").provenance["convention"] == "v4"
 
@@ -62,7 +62,7 @@ def test_a_v3_repository_in_the_hub_cache_is_repaired_to_v4(folder, tmp_path, ca
 
 
 def test_an_unknown_convention_is_refused_with_those_that_exist(folder):
-    with pytest.raises(UnreadableFile, match="convention='v5' is not known. It is one of legacy, dstfix, v3, v4"):
+    with pytest.raises(UnreadableFile, match=r"convention='v5' is not known\. It is one of legacy, dstfix, v3, v4"):
         mlzoo.load(folder, convention="v5")
 
 
@@ -100,7 +100,7 @@ class Trick:
         ("exec", lambda canary: Trick(exec, f"open({str(canary)!r}, 'w')")),
         ("Popen", lambda canary: Trick(__import__("subprocess").Popen, ["touch", str(canary)])),
         ("import_module", lambda canary: Trick(__import__("importlib").import_module, "this")),
-        ("getattr", lambda canary: Trick(getattr, __import__("os"), "system") if False else Trick(getattr, 1, "real")),
+        ("getattr", lambda canary: Trick(getattr, 1, "real")),
         ("_load_from_bytes", lambda canary: Trick(torch.storage._load_from_bytes, b"")),
         ("open", lambda canary: Trick(open, str(canary), "w")),
         ("run_path", lambda canary: Trick(__import__("runpy").run_path, str(canary))),
@@ -131,7 +131,12 @@ def test_numbers_survive_our_own_layout(folder, tmp_path):
     model = mlzoo.load(folder, dtype="float64", device="cpu")
     saved = model.save(tmp_path / "saved")
     again = mlzoo.load(saved, device="cpu")
-    assert sorted(file.name for file in saved.iterdir()) == ["README.md", "checks.json", "config.json", "model.safetensors"]
+    assert sorted(file.name for file in saved.iterdir()) == [
+        "README.md",
+        "checks.json",
+        "config.json",
+        "model.safetensors",
+    ]
     assert again.provenance["convention"] == "dstfix"
     checks = json.loads((saved / "checks.json").read_text())
     assert max(mlzoo.checks.deviations(again, checks).values()) == 0

@@ -15,10 +15,10 @@ class FastRepresentation(nn.Module):
         super().__init__()
         self.plain = plain
         self.index_of = plain.index_of
-        self.frozen = [FrozenBlock(block) for block in plain.blocks]
+        self.frozen = [FrozenBlock(block) for block in plain.blocks]  # type: ignore[arg-type]
 
     def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
-        nodes, edges, *geometry = self.plain.start(graph)
+        nodes, edges, basis, bonds, ends = self.plain.start(graph)
         for block in self.frozen:
-            nodes, edges = block(nodes, edges, *geometry)
+            nodes, edges = block(nodes, edges, basis, bonds, ends)
         return nodes
