@@ -123,7 +123,8 @@ def graph_from_structure(
     a list is at hand already. ``conditions`` are those that the model knows, ``overrides`` what the caller says of
     them. Raises :class:`InvalidStructure`, also for overlapping atoms.
 
-    >>> sodium = ase.build.bulk("Na")  # bcc: 8 neighbours
+    >>> from ase.build import bulk
+    >>> sodium = bulk("Na")  # bcc: 8 neighbours
     >>> len(graph_from_structure(sodium, cutoff=3.7).edges)
     8
     """
@@ -150,7 +151,8 @@ def graph_from_structure(
 def join(graphs: Sequence[Graph]) -> Graph:
     """Many graphs as one; their edges never cross. An empty sequence gives a graph of no structures.
 
-    >>> sodium = graph_from_structure(ase.build.bulk("Na"), cutoff=3.7)
+    >>> from ase.build import bulk
+    >>> sodium = graph_from_structure(bulk("Na"), cutoff=3.7)
     >>> join([sodium, sodium]).structure_index
     tensor([0, 1])
     """

@@ -21,7 +21,7 @@ from mlzoo.neighbors import Pairs
 from mlzoo.structures import Structure, is_structure, structure_from
 
 if TYPE_CHECKING:
-    from mlzoo.calculator import MlzooCalculator
+    from mlzoo.ase_calculator import MlzooCalculator
 
 log = logging.getLogger("mlzoo")
 
@@ -114,8 +114,8 @@ class Predictor:
         return hessian(self.model, graph).reshape(graph.n_atoms, 3, graph.n_atoms, 3).cpu().numpy()
 
     def calculator(self, *, skin: float = 0.0, **conditions: Any) -> MlzooCalculator:
-        """An ASE calculator; see :class:`mlzoo.calculator.MlzooCalculator`."""
-        from mlzoo.calculator import MlzooCalculator
+        """An ASE calculator; see :class:`mlzoo.ase_calculator.MlzooCalculator`."""
+        from mlzoo.ase_calculator import MlzooCalculator
 
         return MlzooCalculator(self, skin=skin, **conditions)
 

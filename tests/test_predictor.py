@@ -76,7 +76,9 @@ def test_an_iterator_is_read_as_answers_are_asked_for(model):
 
 def test_the_edge_budget_changes_no_number(model):
     structures = many(20)
-    for found, expected in zip(model.predict(structures, max_edges=1), model.predict(structures, max_edges=10**6), strict=True):
+    for found, expected in zip(
+        model.predict(structures, max_edges=1), model.predict(structures, max_edges=10**6), strict=True
+    ):
         assert_same(found, expected)
 
 
@@ -101,9 +103,15 @@ DISORDERED = Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]]
 @pytest.mark.parametrize(
     ("structure", "sentence"),
     [
-        (Atoms("CuXe", positions=[[0, 0, 0], [0, 0, 3]]), r"contains Xe, but m3gnet-emt knows only Al, Ni, Cu, Pd, Ag, Pt, Au"),
+        (
+            Atoms("CuXe", positions=[[0, 0, 0], [0, 0, 3]]),
+            r"contains Xe, but m3gnet-emt knows only Al, Ni, Cu, Pd, Ag, Pt, Au",
+        ),
         (Atoms("Cu", positions=[[0, np.nan, 0]]), r"position 0 is \[0.0, nan, 0.0\]: not finite"),
-        (Atoms("CuAu", positions=[[0, 0, 0], [0, 0, 1e-4]]), r"atoms 0 \(Cu\) and 1 \(Au\) overlap: they are 0.0001 Å apart"),
+        (
+            Atoms("CuAu", positions=[[0, 0, 0], [0, 0, 1e-4]]),
+            r"atoms 0 \(Cu\) and 1 \(Au\) overlap: they are 0.0001 Å apart",
+        ),
         (Atoms("Cu", cell=[3, 3, 0], pbc=True), r"periodic along axis 2, but lattice vector 2 is zero"),
         (Atoms("Cu", cell=[[3, 0, 0], [6, 0, 0], [0, 0, 3]], pbc=True), r"linearly dependent: the cell is singular"),
         (Atoms("Cu", cell=[[3, 0, 0], [0, np.inf, 0], [0, 0, 3]], pbc=True), r"lattice vector 1 is .* not finite"),
@@ -154,7 +162,9 @@ def test_pymatgen_and_ase_agree(model):
     assert_same(model.predict(AseAtomsAdaptor.get_molecule(atoms)), model.predict(atoms))
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("not enough memory: you tried")])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("not enough memory: you tried")]
+)
 def test_out_of_memory_halves_the_batch_and_says_so(monkeypatch, caplog, error):
     model = mlzoo.load("m3gnet-emt", device="cpu")
     expected = model.predict(many(8))

@@ -44,7 +44,7 @@ def test_what_is_read_shares_no_memory_with_the_callers_arrays():
 
 
 def test_conditions_are_read_from_info_and_attributes_and_overridden_by_the_caller():
-    atoms = Atoms("He", info={"charge": 2, "spin": 1, "note": "kept out"})
+    atoms = Atoms("He", info={"charge": 2, "spin": 1, "matrix": np.eye(3)})
     assert structure_from(atoms).conditions == {"charge": 2, "spin": 1}
     assert structure_from(atoms, {"charge": 1}).conditions == {"charge": 1, "spin": 1}
     lattice = Lattice.cubic(4)

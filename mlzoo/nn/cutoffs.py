@@ -9,6 +9,7 @@ def quintic_cutoff(lengths: Float[Tensor, "*N"], cutoff: float) -> Float[Tensor,
 
     Chen and Ong, Nat. Comput. Sci. 2, 718 (2022), eq. 5; lengths and cutoff in Å.
 
+    >>> import torch
     >>> quintic_cutoff(torch.tensor([0.0, 2.0, 4.0, 5.0]), cutoff=4.0)
     tensor([1.0000, 0.5000, 0.0000, 0.0000])
     """

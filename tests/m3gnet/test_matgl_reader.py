@@ -49,7 +49,9 @@ def test_what_the_user_says_is_taken_without_comment(folder, caplog):
 
 
 def test_a_folder_of_unknown_convention_is_refused(folder):
-    with pytest.raises(UnreadableFile, match=r"does not say which of MatGL's conventions its weights follow.*Say which"):
+    with pytest.raises(
+        UnreadableFile, match=r"does not say which of MatGL's conventions its weights follow.*Say which"
+    ):
         mlzoo.load(retrained(folder))
     assert mlzoo.load(retrained(folder), convention="v4").provenance["convention"] == "v4"
 

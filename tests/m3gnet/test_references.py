@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.eos import EquationOfState
-from references import POTENTIALS, answers, published_edges, structures
+from m3gnet.references import POTENTIALS, answers, published_edges, structures
 
 import mlzoo
 from mlzoo.derivatives import evaluate
