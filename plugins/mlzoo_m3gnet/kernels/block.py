@@ -50,9 +50,10 @@ class FrozenBlock:
         hidden = [perceptron.to_edge.shape[2] for perceptron in self.perceptrons]
         self.columns = [(0, 2 * hidden[0]), (4 * hidden[0], 4 * hidden[0] + 2 * hidden[1])]  # centre's, neighbour's
         self.gates = slice(4 * sum(hidden), None)
-        degrees, count = block.threebody.degrees, block.threebody.count
-        scale = np.array([math.sqrt(4 * math.pi / (2 * l + 1)) for l in range(degrees)], dtype=np.float32)
-        self.threebody = (count, scale, np.repeat(1 / scale, count), block.threebody.update.weights[0].detach().numpy())
+        update = block.threebody.update.weights[0].detach()
+        self.to_update = torch.cat(list(update), dim=1)  # (LN, 2W)
+        degrees = range(block.threebody.degrees)
+        self.scale = np.array([math.sqrt(4 * math.pi / (2 * l + 1)) for l in degrees], dtype=np.float32)
         self.kept = sum(branches * width for perceptron in self.perceptrons for branches, width in perceptron.kept)
 
     def __call__(
@@ -82,18 +83,16 @@ class FastBlock(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, block, bonds, ends, *inputs):
-        nodes, edges, basis, *geometry = (tensor.detach() for tensor in inputs)
+        nodes, edges, basis, radial, cutoffs, harmonics = (tensor.detach() for tensor in inputs)
         table = torch.addmm(block.table_bias, nodes, block.to_table)  # (A, T)
         gates = table[:, block.gates].sigmoid()
-        sums = torch.empty_like(geometry[0])
-        threebody = [
-            *(index.numpy() for index in (bonds.centres, bonds.neighbours, bonds.targets)),
-            *(tensor.numpy() for tensor in (gates, *geometry)),
-            *block.threebody,
-            sums.numpy(),
-        ]
         edges, nodes = edges.clone(), nodes.clone()
-        threebody_loops.forward(*threebody, edges.numpy())
+
+        sums = torch.empty_like(radial)
+        centres, neighbours, targets = (index.numpy() for index in (bonds.centres, bonds.neighbours, bonds.targets))
+        threebody = (centres, neighbours, gates.numpy(), radial.numpy(), harmonics.numpy(), block.scale)
+        threebody_loops.forward(*threebody, sums.numpy())
+        threebody_loops.update(((sums * cutoffs) @ block.to_update).numpy(), targets, edges.numpy())
 
         indices = [index.numpy() for index in ends]
         needs_gradient = any(ctx.needs_input_grad)
@@ -110,7 +109,7 @@ class FastBlock(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
         ctx.set_materialize_grads(False)
         ctx.block, ctx.bonds, ctx.ends, ctx.indices = block, bonds, ends, indices
-        ctx.gates, ctx.threebody, ctx.buffer = gates, threebody, buffer
+        ctx.gates, ctx.sums, ctx.threebody, ctx.buffer = gates, sums, threebody, buffer
         return nodes, edges
 
     @staticmethod
@@ -118,7 +117,7 @@ class FastBlock(torch.autograd.Function):
         if torch.is_grad_enabled() or ctx.buffer is None or grad_nodes is None:
             return None, None, None, *_plain_backward(ctx, grad_nodes, grad_edges)
         block: FrozenBlock = ctx.block
-        nodes, edges, basis, *geometry = ctx.saved_tensors
+        nodes, edges, basis, radial, cutoffs, harmonics = ctx.saved_tensors
         grad_table = nodes.new_zeros(len(nodes), block.to_table.shape[1])
         grad_edges = torch.zeros_like(edges) if grad_edges is None else grad_edges.clone()
         grad_basis = torch.zeros_like(basis)
@@ -132,12 +131,16 @@ class FastBlock(torch.autograd.Function):
         buffers.give_back(ctx.buffer)
         ctx.buffer = None  # a second pass through the same graph goes through the plain form
 
-        grad_gates, *grad_geometry = (torch.zeros_like(tensor) for tensor in (ctx.gates, *geometry))
-        into = [tensor.numpy() for tensor in (grad_gates, *grad_geometry)]
-        threebody_loops.backward(grad_edges.numpy(), *ctx.threebody, *into)
+        x = (ctx.sums * cutoffs) @ block.to_update
+        threebody_loops.downdate(x.numpy(), ctx.bonds.targets.numpy(), grad_edges.numpy())
+        grad = x @ block.to_update.mT  # (P, LN)
+        grad_cutoffs = (grad * ctx.sums).sum(dim=1, keepdim=True)
+        grad_gates, grad_radial, grad_harmonics = (torch.zeros_like(each) for each in (ctx.gates, radial, harmonics))
+        into = (grad_gates.numpy(), grad_radial.numpy(), grad_harmonics.numpy())
+        threebody_loops.backward((grad * cutoffs).numpy(), *ctx.threebody, *into)
         grad_table[:, block.gates] = grad_gates * ctx.gates * (1 - ctx.gates)
         grad_nodes = torch.addmm(grad_nodes, grad_table, block.to_table.mT)
-        return None, None, None, grad_nodes, grad_edges, grad_basis, *grad_geometry
+        return None, None, None, grad_nodes, grad_edges, grad_basis, grad_radial, grad_cutoffs, grad_harmonics
 
 
 def _plain_backward(ctx, *grads: Tensor | None) -> list[Tensor]:

@@ -1,13 +1,11 @@
 """What stands between the matrix products of M3GNet, in one sweep each: loops compiled by Numba, float32 only.
 
-Arrays of an edge perceptron are (2, n, H), [value, gate] first. Compiled code is cached beside this file or, where that
-cannot be written, in the user's cache folder.
+Arrays of an edge perceptron are (2, n, H), [value, gate] first.
 """
 
 import numpy as np
-from numba import njit
 
-FAST = {"fastmath": {"contract", "nsz", "arcp", "reassoc"}, "error_model": "numpy", "cache": True}
+from mlzoo_m3gnet.kernels.compiled import compiled
 
 # tanh(t) = t·P(t²)/Q(t²) for |t| < 7.9, beyond which it is ±1 in float32: the minimax coefficients of Eigen's float tanh
 P0, P1, P2, P3, P4, P5, P6 = np.array(
@@ -23,7 +21,7 @@ Q0, Q1, Q2, Q3 = np.array(
 LIMIT, HALF, ONE = np.float32(7.90531110763549805), np.float32(0.5), np.float32(1)
 
 
-@njit(inline="always", **FAST)
+@compiled
 def sigmoid(x):
     t = min(max(HALF * x, -LIMIT), LIMIT)
     u = t * t
@@ -32,18 +30,19 @@ def sigmoid(x):
     return HALF + HALF * (p / q)
 
 
-@njit(**FAST)
+@compiled
 def gather(table, of_centre, of_neighbour, centres, neighbours, x):
     """x = what the rows of an edge's centre and neighbour hold in the columns from ``of_centre`` and ``of_neighbour``."""
-    width = x.shape[2]
+    width = np.uint64(x.shape[2])
     for b in range(2):
         for e in range(x.shape[1]):
             c, n = centres[e], neighbours[e]
-            for k in range(width):
-                x[b, e, k] = table[c, of_centre + b * width + k] + table[n, of_neighbour + b * width + k]
+            first, second = np.uint64(of_centre) + np.uint64(b) * width, np.uint64(of_neighbour) + np.uint64(b) * width
+            for k in range(width):  # unsigned throughout: a signed index might count from the end, and stop vectorising
+                x[b, e, k] = table[c, first + k] + table[n, second + k]
 
 
-@njit(**FAST)
+@compiled
 def silu(x, bias, slopes):
     """x = silu(x + bias) in place, and its derivative."""
     for b in range(2):
@@ -56,27 +55,22 @@ def silu(x, bias, slopes):
                 slopes[b, e, k] = s + s * (v - y)
 
 
-@njit(**FAST)
-def gate(x, bias, basis, weights, by_value, by_gate, by_weight, out):
-    """out = silu(value)·σ(gate)·(basis·weights), and its derivative by each of the three."""
-    w = np.empty(out.shape[1], np.float32)
+@compiled
+def gate(x, bias, weights, by_value, by_gate, by_weight, out):
+    """out = silu(value)·σ(gate)·weights, and its derivative by each of the three."""
     for e in range(out.shape[0]):
-        w[:] = 0
-        for j in range(basis.shape[1]):
-            for k in range(out.shape[1]):
-                w[k] += basis[e, j] * weights[j, k]
         for k in range(out.shape[1]):
-            v, g = x[0, e, k] + bias[0, k], x[1, e, k] + bias[1, k]
+            v, g, w = x[0, e, k] + bias[0, k], x[1, e, k] + bias[1, k], weights[e, k]
             s, t = sigmoid(v), sigmoid(g)
             y = v * s
             yt = y * t
-            by_value[e, k] = (s + s * (v - y)) * t * w[k]
-            by_gate[e, k] = yt * (ONE - t) * w[k]
+            by_value[e, k] = (s + s * (v - y)) * t * w
+            by_gate[e, k] = yt * (ONE - t) * w
             by_weight[e, k] = yt
-            out[e, k] = yt * w[k]
+            out[e, k] = yt * w
 
 
-@njit(**FAST)
+@compiled
 def ungate(grad, weights, by_value, by_gate, by_weight, x, grad_basis):
     """Gradients of value and gate into x; that of the basis is added to ``grad_basis``."""
     w = np.empty(grad.shape[1], np.float32)
@@ -93,7 +87,7 @@ def ungate(grad, weights, by_value, by_gate, by_weight, x, grad_basis):
             grad_basis[e, j] += total
 
 
-@njit(**FAST)
+@compiled
 def scale(x, slopes):
     """x *= slopes."""
     for b in range(2):
@@ -102,7 +96,7 @@ def scale(x, slopes):
                 x[b, e, k] *= slopes[b, e, k]
 
 
-@njit(**FAST)
+@compiled
 def add_rows(total, index, rows):
     """total[index] += rows."""
     for e in range(rows.shape[0]):
@@ -111,13 +105,15 @@ def add_rows(total, index, rows):
             total[i, k] += rows[e, k]
 
 
-@njit(**FAST)
+@compiled
 def scatter(x, centres, neighbours, of_centre, of_neighbour, table):
     """The transpose of ``gather``: adds each edge to the rows of its two ends."""
-    width = x.shape[2]
+    width = np.uint64(x.shape[2])
     for b in range(2):
         for e in range(x.shape[1]):
             c, n = centres[e], neighbours[e]
+            first, second = np.uint64(of_centre) + np.uint64(b) * width, np.uint64(of_neighbour) + np.uint64(b) * width
             for k in range(width):
-                table[c, of_centre + b * width + k] += x[b, e, k]
-                table[n, of_neighbour + b * width + k] += x[b, e, k]
+                table[c, first + k] += x[b, e, k]
+            for k in range(width):
+                table[n, second + k] += x[b, e, k]

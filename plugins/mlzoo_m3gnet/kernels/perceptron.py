@@ -46,9 +46,9 @@ class FrozenPerceptron:
         for bias, weight, slopes in zip(self.biases, self.weights, kept, strict=False):
             loops.silu(x.numpy(), bias.numpy(), slopes)
             x = torch.bmm(x, weight)
-        out = torch.empty_like(x[0])
-        derivatives = [each[0] for each in kept[-3:]]
-        loops.gate(x.numpy(), self.biases[-1].numpy(), basis.numpy(), self.basis.numpy(), *derivatives, out.numpy())
+        weights, derivatives = basis @ self.basis, [each[0] for each in kept[-3:]]
+        out = torch.empty_like(weights)
+        loops.gate(x.numpy(), self.biases[-1].numpy(), weights.numpy(), *derivatives, out.numpy())
         return out
 
     def backward(self, grad: Tensor, kept: Sequence[np.ndarray], grad_basis: Tensor) -> Tensor:
