@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import BaseModel, ValidationError
@@ -23,6 +23,9 @@ from mlzoo.parity import inference_form
 from mlzoo.plugin import Reader
 from mlzoo.predictor import Predictor
 from mlzoo.registry import Plugin
+
+if TYPE_CHECKING:
+    from mlzoo.ase_calculator import MlzooCalculator
 
 log = logging.getLogger("mlzoo")
 
@@ -65,9 +68,9 @@ def load(
     return Predictor(model, replace(manifest, dtype=_dtype_name(wanted), provenance=provenance), path.name, card, form)
 
 
-def calculator(name: str | os.PathLike[str], **options: Any) -> Any:
-    """``load(name, ...).calculator()`` in one line."""
-    return load(name, **options).calculator()
+def calculator(name: str | os.PathLike[str], *, skin: float = 0.0, **options: Any) -> MlzooCalculator:
+    """``load(name, **options).calculator(skin=skin)`` in one line."""
+    return load(name, **options).calculator(skin=skin)
 
 
 def embedded() -> dict[str, Path]:

@@ -29,15 +29,6 @@ def spherical_bessel_roots(degrees: int, count: int) -> Float[Tensor, "L N"]:
     return torch.tensor([row[:count] for row in rows], dtype=torch.float64)
 
 
-def spherical_bessel(degrees: int, x: Float[Tensor, "*N"]) -> list[Float[Tensor, "*N"]]:
-    """j_0(x) ... j_(degrees−1)(x) by upward recurrence; good for x well above the degree's turning point."""
-    sine, cosine = torch.sin(x), torch.cos(x)
-    functions = [sine / x, (sine / x - cosine) / x]
-    for degree in range(1, degrees - 1):
-        functions.append((2 * degree + 1) / x * functions[degree] - functions[degree - 1])
-    return functions[:degrees]
-
-
 class BesselBasis(KeepsFloat64):
     """j_l(z_ln r/r_c), normalised on [0, r_c], for l < ``degrees`` and n < ``count``; zero, with a kink, at r_c.
 
@@ -49,21 +40,23 @@ class BesselBasis(KeepsFloat64):
 
     def __init__(self, degrees: int, count: int, cutoff: float):
         super().__init__()
-        self.degrees, self.cutoff = degrees, cutoff
+        self.degrees, self.count, self.cutoff = degrees, count, cutoff
         self.size = degrees * count
         roots = spherical_bessel_roots(degrees, count)
         slopes = torch.stack([torch.from_numpy(spherical_jn(l + 1, roots[l].numpy())) for l in range(degrees)])
-        self.register_buffer("scaled_roots", roots / cutoff, persistent=False)
-        self.register_buffer("norms", math.sqrt(2 / cutoff**3) / slopes.abs(), persistent=False)
+        self.register_buffer("scaled_roots", roots.flatten() / cutoff, persistent=False)
+        self.register_buffer("norms", math.sqrt(2 / cutoff**3) / slopes.abs().flatten(), persistent=False)
 
     def forward(self, lengths: Float[Tensor, "E"]) -> Float[Tensor, "E K"]:
+        x = lengths.clamp(max=self.cutoff)[:, None] * self.scaled_roots.to(lengths.dtype)
+        sine, cosine = torch.sin(x), torch.cos(x)
+        below, current = cosine / x, sine / x  # j_(−1), j_0
         columns = []
-        for degree, (roots, norms) in enumerate(
-            zip(self.scaled_roots.to(lengths.dtype), self.norms.to(lengths.dtype), strict=True)
-        ):
-            x = lengths.clamp(max=self.cutoff)[:, None] * roots
-            columns.append(spherical_bessel(degree + 1, x)[degree] * norms)
-        return torch.cat(columns, dim=1)
+        for degree in range(self.degrees):  # j_(l+1) = (2l+1)/x j_l − j_(l−1), for what is left of the columns
+            columns.append(current[:, : self.count])
+            x, below, current = x[:, self.count :], below[:, self.count :], current[:, self.count :]
+            below, current = current, (2 * degree + 1) * current / x - below
+        return torch.cat(columns, dim=1) * self.norms.to(lengths.dtype)
 
 
 class SmoothBesselBasis(KeepsFloat64):

@@ -58,22 +58,17 @@ class Representation(nn.Module):
     def __init__(self, config: M3GNetConfig):
         super().__init__()
         self.aggregate = config.aggregate
-        size = config.max_l * config.max_n
         index_of = torch.full((119,), -1)
         index_of[list(config.elements)] = torch.arange(len(config.elements))
         self.register_buffer("index_of", index_of, persistent=False)
-        self.basis: SmoothBesselBasis | BesselBasis  # of the edges
-        threebody_basis: SmoothBesselBasis | BesselBasis
         if config.radial_basis == "smooth":
-            self.basis = SmoothBesselBasis(config.max_n, config.cutoff)
-            threebody_basis = SmoothBesselBasis(size, config.cutoff)
+            self.basis: SmoothBesselBasis | BesselBasis = SmoothBesselBasis(config.max_n, config.cutoff)
         else:
-            self.basis = threebody_basis = BesselBasis(config.max_l, config.max_n, config.cutoff)
-        basis_size = self.basis.size
+            self.basis = BesselBasis(config.max_l, config.max_n, config.cutoff)
+        self.geometry = ThreeBodyGeometry(config)
         self.node_embedding = nn.Embedding(len(config.elements), config.node_width)
-        self.edge_embedding = MLP([basis_size, config.edge_width], activate_last=True)
-        self.geometry = ThreeBodyGeometry(config, threebody_basis)
-        self.blocks = nn.ModuleList(Block(config, basis_size) for _ in range(config.blocks))
+        self.edge_embedding = MLP([self.basis.size, config.edge_width], activate_last=True)
+        self.blocks = nn.ModuleList(Block(config, self.basis.size) for _ in range(config.blocks))
 
     def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
         nodes, edges, basis, bonds, ends = self.start(graph)  # (A, V), (E, W), (E, K)
@@ -88,7 +83,7 @@ class Representation(nn.Module):
         ends = (centres, neighbours, centres if self.aggregate == "centre" else neighbours)
         lengths = graph.edges.lengths  # (E,)
         basis = self.basis(lengths)  # (E, K)
-        bonds = self.geometry(graph.edges.vectors, lengths, centres, neighbours, self._first_edges(graph))
+        bonds = self.geometry(graph.edges.vectors, lengths, basis, (centres, neighbours), self._first_edges(graph))
         nodes = self.node_embedding(self.index_of[graph.atomic_numbers])  # (A, V)
         return nodes, self.edge_embedding(basis), basis, bonds, ends
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.cutoffs import quintic_cutoff
 from mlzoo.nn.mlp import GatedMLP
+from mlzoo.nn.radial import SmoothBesselBasis
 from mlzoo.nn.segments import sum_per_segment
 from mlzoo_m3gnet.config import M3GNetConfig
 
@@ -42,37 +43,40 @@ class ShortBonds:
     harmonics: Float[Tensor, "P LM"]  # Y_lm, column l² + m
 
 
-class ThreeBodyGeometry(KeepsFloat64):
+class ThreeBodyGeometry(nn.Module):
     """From edge vectors to :class:`ShortBonds`, once for all blocks."""
 
-    def __init__(self, config: M3GNetConfig, basis: nn.Module):
+    def __init__(self, config: M3GNetConfig):
         super().__init__()
         self.cutoff, self.pruned = config.threebody_cutoff, config.triplets == "pruned"
-        self.basis = basis
+        size = config.max_l * config.max_n
+        # of Bessel functions the three-body part takes those of the edges, of smooth ones more than those
+        self.basis = SmoothBesselBasis(size, config.cutoff) if config.radial_basis == "smooth" else None
         self.irreps = o3.Irreps.spherical_harmonics(config.max_l - 1)
 
     def forward(
         self,
         vectors: Float[Tensor, "E 3"],
         lengths: Float[Tensor, "E"],
-        centres: Int[Tensor, "E"],
-        neighbours: Int[Tensor, "E"],
+        basis: Float[Tensor, "E K"],
+        ends: tuple[Int[Tensor, "E"], Int[Tensor, "E"]],
         first_edges: Int[Tensor, "E"],
     ) -> ShortBonds:
+        """``ends`` are the centre and the neighbour of each edge, ``first_edges`` the first edge of its structure."""
+        centres, neighbours = ends
         short = (lengths.detach() <= self.cutoff).nonzero().squeeze(1)
         targets = self._pruned_targets(short, first_edges) if self.pruned else short
-        r = lengths[short]
-        weights = quintic_cutoff(lengths[targets], self.cutoff)[:, None]
-        radial = self.basis(r) * weights
-        directions = vectors[short] / r[:, None]
-        harmonics = o3.spherical_harmonics(self.irreps, directions, normalize=False, normalization="integral")
+        r = lengths.index_select(0, short)  # (P,)
+        cutoffs = quintic_cutoff(r if targets is short else lengths[targets], self.cutoff)[:, None]
+        radial = basis.index_select(0, short) if self.basis is None else self.basis(r)  # (P, LN)
+        directions = vectors.index_select(0, short) / r[:, None]
         return ShortBonds(
             centres=centres[short],
             neighbours=neighbours[targets],
             targets=targets,
-            radial=radial,
-            cutoffs=weights,
-            harmonics=harmonics,
+            radial=radial * cutoffs,
+            cutoffs=cutoffs,
+            harmonics=o3.spherical_harmonics(self.irreps, directions, normalize=False, normalization="integral"),
         )
 
     @staticmethod

@@ -6,7 +6,7 @@ import torch
 from scipy.special import spherical_jn
 
 from mlzoo.nn.cutoffs import quintic_cutoff
-from mlzoo.nn.radial import BesselBasis, SmoothBesselBasis, spherical_bessel, spherical_bessel_roots
+from mlzoo.nn.radial import BesselBasis, SmoothBesselBasis, spherical_bessel_roots
 
 CUTOFF = 5.0  # Å
 
@@ -36,9 +36,13 @@ def test_roots_are_zeros_of_the_spherical_bessel_functions():
 
 
 def test_spherical_bessel_functions_are_those_of_scipy():
-    x = np.linspace(1, 40, 50)
-    for degree, found in enumerate(spherical_bessel(5, torch.from_numpy(x))):
-        np.testing.assert_allclose(found, spherical_jn(degree, x), atol=1e-12)
+    lengths = np.linspace(0.8, 5.0, 50)
+    found = BesselBasis(5, 3, CUTOFF)(torch.from_numpy(lengths)).numpy()
+    for degree, roots in enumerate(spherical_bessel_roots(5, 3).numpy()):
+        for n, root in enumerate(roots):  # normalised: the integral of (j_l(zr/c) r)² over [0, c] is c³ j_(l+1)(z)²/2
+            norm = np.sqrt(2 / CUTOFF**3) / abs(spherical_jn(degree + 1, root))
+            expected = norm * spherical_jn(degree, root * lengths / CUTOFF)
+            np.testing.assert_allclose(found[:, 3 * degree + n], expected, atol=1e-11)
 
 
 def test_bessel_functions_of_each_degree_are_orthonormal_under_r_squared():
