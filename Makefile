@@ -24,6 +24,7 @@ lint: $(VENV)/.lint
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/.installed $(PEER)/.installed
+	$(PY) benchmarks/batching.py
 	$(PY) benchmarks/m3gnet_vs_matgl.py --peer $(PEER)/bin/python
 
 # torch-scatter compiles against the installed torch, for about five minutes

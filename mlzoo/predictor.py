@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mlzoo")
 
-EDGE_BUDGET = {"cpu": 16_000, "cuda": 1_000_000}
-"""Edges in a batch: on a CPU what stays in cache, on a GPU what fills it."""
+EDGE_BUDGET = {"cpu": 32_000, "cuda": 1_000_000}
+"""Edges in a batch: on a CPU what some hundred megabytes hold, on a GPU what fills it."""
 
 Prediction = dict[str, Any]
 

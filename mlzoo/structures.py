@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,12 @@ def is_structure(source: object) -> bool:
 def structure_from(source: object, conditions: Mapping[str, Any] | None = None) -> Structure:
     """Read and check an ``ase.Atoms`` or a pymatgen ``Structure`` or ``Molecule``; it is never written to.
 
-    ``conditions`` override what the object carries. Raises :class:`InvalidStructure` for an empty or disordered
+    ``conditions`` override what the object carries; a :class:`Structure` has been checked before. Raises :class:`InvalidStructure` for an empty or disordered
     structure, NaN, an atom without a chemical element, and periodic lattice vectors that span no volume.
     """
     if isinstance(source, Structure):
-        read = source
-    elif isinstance(source, Atoms):
+        return replace(source, conditions={**source.conditions, **conditions}) if conditions else source
+    if isinstance(source, Atoms):
         read = _from_ase(source)
     elif _is_pymatgen(source):
         read = _from_pymatgen(source)
@@ -57,11 +57,8 @@ def structure_from(source: object, conditions: Mapping[str, Any] | None = None) 
             f"a {type(source).__module__}.{type(source).__qualname__} is not a structure. "
             "Pass an ase.Atoms or a pymatgen Structure or Molecule."
         )
-    read = Structure(
-        read.atomic_numbers, read.positions, read.cell, read.pbc, {**read.conditions, **(conditions or {})}
-    )
     _check(read)
-    return read
+    return structure_from(read, conditions)
 
 
 def scalars(carried: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,8 +128,13 @@ def _check(structure: Structure) -> None:
             f"the structure is periodic along axis {axis}, but lattice vector {axis} is zero. "
             f"Give it a length or set pbc[{axis}] to False."
         )
-    if len(vectors) and np.prod(np.linalg.svd(vectors / lengths[:, None], compute_uv=False)) < FLATTEST_CELL:
+    if len(vectors) and _relative_volume(vectors / lengths[:, None]) < FLATTEST_CELL:
         raise InvalidStructure(
             f"the periodic lattice vectors {vectors.tolist()} are linearly dependent: the cell is singular. "
             "Correct the cell or the periodicity."
         )
+
+
+def _relative_volume(directions: Float[np.ndarray, "D 3"]) -> float:
+    """Length, area or volume that unit vectors span: the root of their Gram determinant."""
+    return float(np.sqrt(max(np.linalg.det(directions @ directions.T), 0.0)))

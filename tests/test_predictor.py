@@ -55,11 +55,24 @@ def assert_same(found: dict, expected: dict, tolerance: float = 1e-9):
         assert np.abs(np.asarray(found[key]) - np.asarray(value)).max() < tolerance, key
 
 
-def test_a_thousand_structures_equal_one_by_one(model):
+def test_a_thousand_structures_equal_one_by_one_and_bad_ones_are_kept_apart(model):
     structures = many(1000)
-    together = model.predict(structures)
-    for found, atoms in zip(together, structures, strict=True):
-        assert_same(found, model.predict(atoms))
+    structures[3] = Atoms("Xe")
+    structures[617] = Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 0]])
+    structures[999] = Atoms("Cu", positions=[[0, 0, np.nan]])
+    failed = {}
+    for index, (atoms, found) in enumerate(zip(structures, model.predict(structures, on_error="keep"), strict=True)):
+        if isinstance(found, PredictionError):
+            failed[index] = found
+        else:
+            assert_same(found, model.predict(atoms))
+    assert list(failed) == [3, 617, 999] == [error.index for error in failed.values()]
+    assert [type(error.reason) for error in failed.values()] == [UnsupportedElement, InvalidStructure, InvalidStructure]
+
+
+def test_a_failure_is_raised_with_its_index_unless_it_is_to_be_kept(model):
+    with pytest.raises(PredictionError, match="structure 1: UnsupportedElement: the structure contains Xe"):
+        model.predict([bulk("Cu"), Atoms("Xe")])
 
 
 def test_an_iterator_is_read_as_answers_are_asked_for(model):
@@ -80,21 +93,6 @@ def test_the_edge_budget_changes_no_number(model):
         model.predict(structures, max_edges=1), model.predict(structures, max_edges=10**6), strict=True
     ):
         assert_same(found, expected)
-
-
-def test_a_list_with_bad_structures_keeps_the_good_ones(model):
-    structures = many(30)
-    structures[3] = Atoms("Xe")
-    structures[17] = Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 0]])
-    structures[29] = Atoms("Cu", positions=[[0, 0, np.nan]])
-    answers = model.predict(structures, on_error="keep")
-    failed = {i: answer for i, answer in enumerate(answers) if isinstance(answer, PredictionError)}
-    assert list(failed) == [3, 17, 29]
-    assert [error.index for error in failed.values()] == [3, 17, 29]
-    assert [type(error.reason) for error in failed.values()] == [UnsupportedElement, InvalidStructure, InvalidStructure]
-    assert_same(answers[18], model.predict(structures[18]))
-    with pytest.raises(PredictionError, match="structure 3: UnsupportedElement: the structure contains Xe"):
-        model.predict(structures)
 
 
 DISORDERED = Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
