@@ -30,6 +30,11 @@ class MlzooCalculator(Calculator):
             raise UnsupportedProperty(
                 f"{predictor.name} predicts {predicted}, no energy: use predict() instead of a calculator."
             )
+        if skin and predictor.model.edge_order != "any":
+            raise UnsupportedProperty(
+                f"skin={skin} would change the order of the neighbour list, and with it the numbers of {predictor.name} "
+                "as it was loaded. Use skin=0, or load it in a convention that does not depend on the order."
+            )
         predictor._check_condition_names(conditions)
         self.predictor = predictor
         self.conditions = conditions
@@ -47,7 +52,7 @@ class MlzooCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         structure = structure_from(self.atoms)
         pairs = None
-        if self._skin is not None and self.predictor.model.edge_order == "any":
+        if self._skin is not None:
             pairs = self._skin.pairs(structure.positions, structure.cell, structure.pbc)
         graph = self.predictor.graph(structure, self.conditions, pairs)
         (self.results,) = self.predictor.evaluate(graph, self.names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,9 +12,10 @@ from ase.data import chemical_symbols
 from jaxtyping import Float
 
 from mlzoo import checks, weights
+from mlzoo.batching import Prediction, answer_in_batches, split
 from mlzoo.derivatives import evaluate, hessian
 from mlzoo.errors import InvalidCondition, MlzooError, PredictionError, UnsupportedElement
-from mlzoo.graph import Graph, graph_from_structure, join
+from mlzoo.graph import Graph, graph_from_structure
 from mlzoo.model import EnergyModel, Model
 from mlzoo.neighbors import Pairs
 from mlzoo.structures import Structure, is_structure, structure_from
@@ -23,12 +23,8 @@ from mlzoo.structures import Structure, is_structure, structure_from
 if TYPE_CHECKING:
     from mlzoo.ase_calculator import MlzooCalculator
 
-log = logging.getLogger("mlzoo")
-
 EDGE_BUDGET = {"cpu": 32_000, "cuda": 1_000_000}
 """Edges in a batch: on a CPU what some hundred megabytes hold, on a GPU what fills it."""
-
-Prediction = dict[str, Any]
 
 
 class Predictor:
@@ -67,10 +63,17 @@ class Predictor:
     def graph(
         self, structure: object, conditions: Mapping[str, Any] | None = None, pairs: Pairs | None = None
     ) -> Graph:
-        """The graph that the model sees, on its device and in its dtype; ``pairs`` where a list is at hand already."""
-        checked = structure_from(structure)
+        """The graph that the model reads, on the CPU in float64; ``pairs`` where a list is at hand already."""
+        checked = structure_from(structure, conditions)
         self._check_elements(checked)
-        return self._cpu_graph(checked, conditions or {}, pairs).to(self.device, self.dtype)
+        return graph_from_structure(
+            checked,
+            self.model.cutoff,
+            long_range_cutoff=self.model.long_range_cutoff,
+            backend="pymatgen" if self.model.edge_order == "matgl" else "vesin",
+            pairs=pairs,
+            conditions=self.model.conditions,
+        )
 
     def predict(
         self,
@@ -98,20 +101,26 @@ class Predictor:
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
         if is_structure(structures) or not isinstance(structures, Iterable):
             return self.evaluate(self.graph(structures, conditions), names)[0]
+        graphs = self._graphs(structures, conditions, keep_errors=on_error == "keep")
         budget = max_edges or EDGE_BUDGET[self.device.type]
-        answers = self._stream(structures, names, budget, on_error == "keep", conditions)
+        answers = answer_in_batches(graphs, lambda graph: self.evaluate(graph, names), budget)
         return list(answers) if isinstance(structures, Sequence) else answers
 
     def evaluate(self, graph: Graph, names: Collection[str]) -> list[Prediction]:
         """Predict ``names`` for every structure of a graph that :meth:`graph` made, or of several joined."""
-        results = {name: value.cpu().numpy() for name, value in evaluate(self.form, graph, names).items()}
-        return _split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
+        results = evaluate(self.form, graph.to(self.device, self.dtype), names)
+        return split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
 
     def hessian(self, structure: object, **conditions: Any) -> Float[np.ndarray, "A 3 A 3"]:
         """d²E/dr² of one structure in eV/Å²."""
         self._check_condition_names(conditions)
         graph = self.graph(structure, conditions)
-        return hessian(self.model, graph).reshape(graph.n_atoms, 3, graph.n_atoms, 3).cpu().numpy()
+        return (
+            hessian(self.model, graph.to(self.device, self.dtype))
+            .reshape(graph.n_atoms, 3, graph.n_atoms, 3)
+            .cpu()
+            .numpy()
+        )
 
     def calculator(self, *, skin: float = 0.0, **conditions: Any) -> MlzooCalculator:
         """An ASE calculator; see :class:`mlzoo.ase_calculator.MlzooCalculator`."""
@@ -132,74 +141,18 @@ class Predictor:
     def __repr__(self) -> str:
         return f"<mlzoo {self.name}: {self.manifest.architecture}, {self.dtype}, {self.device}>"
 
-    # How a stream becomes batches
-
-    def _stream(
-        self,
-        structures: Iterable[object],
-        names: tuple[str, ...],
-        budget: int,
-        keep: bool,
-        conditions: Mapping[str, Any],
-    ) -> Iterator[Prediction | PredictionError]:
-        waiting: list[Graph | PredictionError] = []
-        edges = 0
+    def _graphs(
+        self, structures: Iterable[object], conditions: Mapping[str, Any], keep_errors: bool
+    ) -> Iterator[Graph | PredictionError]:
+        """One graph a structure, or why there is none."""
         for index, source in enumerate(structures):
             try:
-                structure = structure_from(source)
-                self._check_elements(structure)
-                graph = self._cpu_graph(structure, conditions, None)
+                yield self.graph(source, conditions)
             except MlzooError as error:
                 failure = PredictionError(index, error)
-                if not keep:
+                if not keep_errors:
                     raise failure from error
-                waiting.append(failure)
-                continue
-            if edges and edges + len(graph.edges) > budget:
-                yield from self._answers(waiting, names)
-                waiting, edges = [], 0
-            waiting.append(graph)
-            edges += max(len(graph.edges), 1)
-        yield from self._answers(waiting, names)
-
-    def _answers(
-        self, waiting: list[Graph | PredictionError], names: tuple[str, ...]
-    ) -> Iterator[Prediction | PredictionError]:
-        graphs = [entry for entry in waiting if isinstance(entry, Graph)]
-        answers = iter(self._evaluate_halving(graphs, names))
-        for entry in waiting:
-            yield next(answers) if isinstance(entry, Graph) else entry
-
-    def _evaluate_halving(self, graphs: list[Graph], names: tuple[str, ...]) -> list[Prediction]:
-        """Evaluate one batch, in halves where it does not fit into memory."""
-        if not graphs:
-            return []
-        try:
-            return self.evaluate(join(graphs).to(self.device, self.dtype), names)
-        except RuntimeError as error:
-            if len(graphs) == 1 or not _is_out_of_memory(error):
-                raise
-        half = len(graphs) // 2
-        log.warning(
-            "out of memory with %d structures in a batch; going on with %d (predict(..., max_edges=) sets the size)",
-            len(graphs), half,
-        )  # fmt: skip
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return self._evaluate_halving(graphs[:half], names) + self._evaluate_halving(graphs[half:], names)
-
-    # What is refused before any work is done
-
-    def _cpu_graph(self, structure: Structure, conditions: Mapping[str, Any], pairs: Pairs | None) -> Graph:
-        return graph_from_structure(
-            structure,
-            self.model.cutoff,
-            long_range_cutoff=self.model.long_range_cutoff,
-            backend="pymatgen" if self.model.edge_order == "matgl" else "vesin",
-            pairs=pairs,
-            conditions=self.model.conditions,
-            overrides=conditions,
-        )
+                yield failure
 
     def _check_elements(self, structure: Structure) -> None:
         if self._known[structure.atomic_numbers].all():
@@ -223,26 +176,6 @@ class Predictor:
         if isinstance(properties, str):
             return (properties,)
         return tuple(prediction.name for prediction in self.model.predicts) if properties is None else tuple(properties)
-
-
-def _split(graph: Graph, results: Mapping[str, np.ndarray], per: Mapping[str, str]) -> list[Prediction]:
-    """Results of a batch as one dict a structure."""
-    last = np.cumsum(np.bincount(graph.structure_index.cpu().numpy(), minlength=graph.n_structures))[:-1]
-    pieces = {name: np.split(value, last) if per[name] == "atom" else value for name, value in results.items()}
-    answers: list[Prediction] = []
-    for structure in range(graph.n_structures):
-        answer: Prediction = {}
-        for name, values in pieces.items():
-            value = values[structure]
-            if name == "stress" and np.isnan(value).all():
-                continue
-            answer[name] = float(value) if np.ndim(value) == 0 else np.array(value)
-        answers.append(answer)
-    return answers
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
 
 
 def is_energy_model(predictor: Predictor) -> bool:

@@ -43,8 +43,9 @@ def is_structure(source: object) -> bool:
 def structure_from(source: object, conditions: Mapping[str, Any] | None = None) -> Structure:
     """Read and check an ``ase.Atoms`` or a pymatgen ``Structure`` or ``Molecule``; it is never written to.
 
-    ``conditions`` override what the object carries; a :class:`Structure` has been checked before. Raises :class:`InvalidStructure` for an empty or disordered
-    structure, NaN, an atom without a chemical element, and periodic lattice vectors that span no volume.
+    ``conditions`` override what the object carries; a :class:`Structure` has been checked before. Raises
+    :class:`InvalidStructure` for an empty or disordered structure, NaN, an atom without a chemical element, and
+    periodic lattice vectors that span no volume.
     """
     if isinstance(source, Structure):
         return replace(source, conditions={**source.conditions, **conditions}) if conditions else source

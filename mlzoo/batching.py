@@ -1,0 +1,89 @@
+"""Many structures as few evaluations: graphs joined up to a budget of edges, answers cut apart again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlzoo.errors import PredictionError
+from mlzoo.graph import Graph, join
+
+log = logging.getLogger("mlzoo")
+
+Prediction = dict[str, Any]
+"""Of one structure: floats and NumPy arrays by property name."""
+
+
+def answer_in_batches(
+    entries: Iterable[Graph | PredictionError], evaluate: Callable[[Graph], list[Prediction]], max_edges: int
+) -> Iterator[Prediction | PredictionError]:
+    """One answer for each entry, in order and as they are read; an error stands for itself.
+
+    A batch has at most ``max_edges`` edges, but at least one structure.
+    """
+    waiting: list[Graph | PredictionError] = []
+    edges = 0
+    for entry in entries:
+        size = len(entry.edges) if isinstance(entry, Graph) else 0
+        if edges and edges + size > max_edges:
+            yield from _answers(waiting, evaluate)
+            waiting, edges = [], 0
+        waiting.append(entry)
+        edges += max(size, 1)
+    yield from _answers(waiting, evaluate)
+
+
+def split(graph: Graph, results: Mapping[str, Tensor], per: Mapping[str, str]) -> list[Prediction]:
+    """Results of a joined graph as one dict a structure; ``per`` says "atom" or "structure" of each property.
+
+    A stress that is NaN, for want of a volume, is left out.
+    """
+    arrays = {name: value.cpu().numpy() for name, value in results.items()}
+    last = torch.bincount(graph.structure_index, minlength=graph.n_structures).cumsum(0)[:-1].cpu().numpy()
+    pieces = {name: np.split(value, last) if per[name] == "atom" else value for name, value in arrays.items()}
+    answers: list[Prediction] = []
+    for structure in range(graph.n_structures):
+        answer: Prediction = {}
+        for name, values in pieces.items():
+            value = values[structure]
+            if name == "stress" and np.isnan(value).all():
+                continue
+            answer[name] = float(value) if np.ndim(value) == 0 else np.array(value)
+        answers.append(answer)
+    return answers
+
+
+def _answers(
+    waiting: list[Graph | PredictionError], evaluate: Callable[[Graph], list[Prediction]]
+) -> Iterator[Prediction | PredictionError]:
+    answers = iter(_evaluate_halving([entry for entry in waiting if isinstance(entry, Graph)], evaluate))
+    for entry in waiting:
+        yield next(answers) if isinstance(entry, Graph) else entry
+
+
+def _evaluate_halving(graphs: list[Graph], evaluate: Callable[[Graph], list[Prediction]]) -> list[Prediction]:
+    """Evaluate one batch, in halves where it does not fit into memory."""
+    if not graphs:
+        return []
+    try:
+        return evaluate(join(graphs))
+    except RuntimeError as error:
+        if len(graphs) == 1 or not _is_out_of_memory(error):
+            raise
+    half = len(graphs) // 2
+    log.warning(
+        "out of memory with %d structures in a batch; going on with %d (predict(..., max_edges=) sets the size)",
+        len(graphs), half,
+    )  # fmt: skip
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return _evaluate_halving(graphs[:half], evaluate) + _evaluate_halving(graphs[half:], evaluate)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
