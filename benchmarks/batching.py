@@ -1,6 +1,7 @@
-"""What does a batch gain over one structure at a time? A thousand metal cells of about ten atoms, embedded model, one thread.
+"""What does a batch gain over one structure at a time? A thousand structures of ten atoms, embedded model, one thread.
 
-Energy, forces and stress with neighbour lists, after warm-up; both answers are compared.
+Molecule-like clusters, slabs and dense crystals differ in edges, and so in how much of the time is work that a batch cannot
+save. Energy, forces and stress with neighbour lists, after warm-up; both answers are compared.
 
     make bench
 """
@@ -9,18 +10,32 @@ import time
 
 import numpy as np
 import torch
-from ase.build import bulk
+from ase import Atoms
+from ase.build import bulk, fcc111
+from ase.cluster import Octahedron
 
 import mlzoo
 
 METALS = ["Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"]
 
 
-def structures(count: int) -> list:
+def cluster(metal: str) -> Atoms:
+    return Octahedron(metal, 3)[:10]
+
+
+def slab(metal: str) -> Atoms:
+    return fcc111(metal, (1, 2, 5), vacuum=8.0, orthogonal=True)
+
+
+def crystal(metal: str) -> Atoms:
+    return bulk(metal) * (5, 2, 1)
+
+
+def many(make, count: int) -> list[Atoms]:
     rng = np.random.default_rng(0)
     made = []
     for _ in range(count):
-        atoms = bulk(rng.choice(METALS)) * [(3, 3, 1), (5, 2, 1), (2, 5, 1), (11, 1, 1)][rng.integers(4)]
+        atoms = make(rng.choice(METALS))
         atoms.rattle(0.1, seed=int(rng.integers(1 << 30)))
         made.append(atoms)
     return made
@@ -38,19 +53,21 @@ def fastest(work) -> tuple[float, list]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    many = structures(1000)
-    print(f"{len(many)} structures of {np.mean([len(atoms) for atoms in many]):.1f} atoms, one thread")
-    for name, options in {"float32": {}, "float32, plain form": {"exact": True}}.items():
-        model = mlzoo.load("m3gnet-emt", device="cpu", **options)
-        model.predict(many[:50])
-        alone, single = fastest(lambda model=model: [model.predict(atoms) for atoms in many])
-        batch, together = fastest(lambda model=model: model.predict(many))
+    model = mlzoo.load("m3gnet-emt", device="cpu")
+    kinds = {kind.__name__ + "s": many(kind, 334) for kind in (cluster, slab, crystal)}
+    kinds["all three"] = [atoms for same in zip(*kinds.values(), strict=True) for atoms in same][:1000]
+    model.predict(kinds["all three"][:60])
+    print(
+        f"{'structures':>12} {'count':>6} {'edges':>6} {'one by one':>11} {'batches':>9}   ms a structure, one thread, float32"
+    )
+    for name, structures in kinds.items():
+        alone, single = fastest(lambda structures=structures: [model.predict(atoms) for atoms in structures])
+        batch, together = fastest(lambda structures=structures: model.predict(structures))
+        edges = np.mean([len(model.graph(atoms).edges) for atoms in structures])
         gap = max(abs(a["energy"] - b["energy"]) for a, b in zip(single, together, strict=True))
-        print(
-            f"{name:20} one by one {alone:6.2f} s, in batches {batch:6.2f} s: {alone / batch:.1f} times faster; ",
-            end="",
-        )
-        print(f"energies differ by {gap:.0e} eV")
+        count = len(structures)
+        print(f"{name:>12} {count:6} {edges:6.0f} {1e3 * alone / count:11.2f} {1e3 * batch / count:9.2f}   ", end="")
+        print(f"{alone / batch:.1f} times faster; energies differ by at most {gap:.0e} eV")
 
 
 if __name__ == "__main__":

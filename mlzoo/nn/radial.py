@@ -72,7 +72,7 @@ class SmoothBesselBasis(KeepsFloat64):
         super().__init__()
         self.size = count
         n = torch.arange(count + 1, dtype=torch.float64)
-        self.register_buffer("frequencies", (n + 1) / cutoff, persistent=False)  # sinc(x) = sin(πx)/(πx)
+        self.register_buffer("frequencies", (n + 1) * math.pi / cutoff, persistent=False)
         self.register_buffer("mixing", self._mixing(count, cutoff), persistent=False)
 
     @staticmethod
@@ -91,4 +91,5 @@ class SmoothBesselBasis(KeepsFloat64):
 
     def forward(self, lengths: Float[Tensor, "E"]) -> Float[Tensor, "E K"]:
         frequencies, mixing = self.frequencies.to(lengths.dtype), self.mixing.to(lengths.dtype)
-        return torch.sinc(lengths[:, None] * frequencies) @ mixing.T
+        x = lengths[:, None] * frequencies
+        return (torch.sin(x) / x) @ mixing.T
