@@ -35,7 +35,7 @@ class MlzooCalculator(Calculator):
                 f"skin={skin} would change the order of the neighbour list, and with it the numbers of {predictor.name} "
                 "as it was loaded. Use skin=0, or load it in a convention that does not depend on the order."
             )
-        predictor._check_condition_names(conditions)
+        predictor.check_conditions(conditions)
         self.predictor = predictor
         self.conditions = conditions
         self.names = tuple(prediction.name for prediction in predictor.model.predicts)

@@ -96,7 +96,7 @@ class Predictor:
         raised. ``conditions`` (``charge=``, ``head=``, ...) override what the structures carry.
         """
         names = self._property_names(properties)
-        self._check_condition_names(conditions)
+        self.check_conditions(conditions)
         if on_error not in ("raise", "keep"):
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
         if is_structure(structures) or not isinstance(structures, Iterable):
@@ -113,7 +113,7 @@ class Predictor:
 
     def hessian(self, structure: object, **conditions: Any) -> Float[np.ndarray, "A 3 A 3"]:
         """d²E/dr² of one structure in eV/Å²."""
-        self._check_condition_names(conditions)
+        self.check_conditions(conditions)
         graph = self.graph(structure, conditions)
         return (
             hessian(self.model, graph.to(self.device, self.dtype))
@@ -163,7 +163,8 @@ class Predictor:
             f"{', '.join(chemical_symbols[z] for z in self.model.elements)}. Load a model that covers them."
         )
 
-    def _check_condition_names(self, conditions: Mapping[str, Any]) -> None:
+    def check_conditions(self, conditions: Mapping[str, Any]) -> None:
+        """Refuse a keyword that names no condition of the model, with :class:`InvalidCondition`."""
         known = [condition.name for condition in self.model.conditions]
         for name in conditions:
             if name not in known:

@@ -20,6 +20,16 @@ def end_of_centre(centres, start):
 
 
 @compiled
+def supply(neighbours, gates, radial):
+    """What each bond supplies to its centre (P, LN): its radial part times its neighbour's gates."""
+    supplied = np.empty_like(radial)
+    for p in range(len(radial)):
+        for b in range(radial.shape[1]):
+            supplied[p, b] = radial[p, b] * gates[neighbours[p], b]
+    return supplied
+
+
+@compiled
 def collect(start, stop, rows, harmonics, scale, collected):
     """collected (b, m) = scale · Σ over the bonds of one centre of rows ⊗ harmonics."""
     count = rows.shape[1] // len(scale)
@@ -37,10 +47,7 @@ def forward(centres, neighbours, gates, radial, harmonics, scale, sums):
     """Three-body sums (P, LN) before the cutoff of their own bond."""
     degrees, size = len(scale), radial.shape[1]
     count = size // degrees
-    supplied = np.empty_like(radial)
-    for p in range(len(centres)):
-        for b in range(size):
-            supplied[p, b] = radial[p, b] * gates[neighbours[p], b]
+    supplied = supply(neighbours, gates, radial)
     collected = np.empty((size, 2 * degrees - 1), np.float32)
     start = 0
     while start < len(centres):
@@ -62,10 +69,7 @@ def backward(by_sums, centres, neighbours, gates, radial, harmonics, scale, grad
     """Gradients by gates (A, LN), radial (P, LN) and harmonics (P, LM) from that by the sums; all come in as zeros."""
     degrees, size = len(scale), radial.shape[1]
     count = size // degrees
-    supplied = np.empty_like(radial)
-    for p in range(len(centres)):
-        for b in range(size):
-            supplied[p, b] = radial[p, b] * gates[neighbours[p], b]
+    supplied = supply(neighbours, gates, radial)
     collected = np.empty((size, 2 * degrees - 1), np.float32)
     by_collected = np.empty_like(collected)
     start = 0
