@@ -64,9 +64,8 @@ class FrozenBlock:
     def chunks(self, ends: list[np.ndarray], buffer: np.ndarray) -> Iterator[tuple[slice, list, list[np.ndarray]]]:
         """Edges in chunks of one size: their slice, what is kept of them for each perceptron, their three ends."""
         n_edges = len(ends[0])
-        step = max(1, math.ceil(n_edges / max(1, math.ceil(n_edges / CHUNK))))
-        for start in range(0, n_edges, step):
-            n = min(step, n_edges - start)
+        for part in _parts(n_edges):
+            start, n = part.start, part.stop - part.start
             # without a gradient, one chunk's place in the buffer serves all
             position = start * self.kept if len(buffer) >= n_edges * self.kept else 0
             kept: list[list[np.ndarray]] = [[], []]
@@ -75,7 +74,14 @@ class FrozenBlock:
                     stop = position + branches * n * width
                     places.append(buffer[position:stop].reshape(branches, n, width))
                     position = stop
-            yield slice(start, start + n), kept, [index[start : start + n] for index in ends]
+            yield part, kept, [index[part] for index in ends]
+
+
+def _parts(size: int) -> Iterator[slice]:
+    """``size`` rows in as few parts of at most ``CHUNK`` as there can be, all of about one length."""
+    step = math.ceil(size / max(1, math.ceil(size / CHUNK)))
+    for start in range(0, size, max(1, step)):
+        yield slice(start, min(start + step, size))
 
 
 class FastBlock(torch.autograd.Function):
@@ -92,7 +98,9 @@ class FastBlock(torch.autograd.Function):
         centres, neighbours, targets = (index.numpy() for index in (bonds.centres, bonds.neighbours, bonds.targets))
         threebody = (centres, neighbours, gates.numpy(), radial.numpy(), harmonics.numpy(), block.scale)
         threebody_loops.forward(*threebody, sums.numpy())
-        threebody_loops.update(((sums * cutoffs) @ block.to_update).numpy(), targets, edges.numpy())
+        for part in _parts(len(sums)):
+            x = (sums[part] * cutoffs[part]) @ block.to_update
+            threebody_loops.update(x.numpy(), targets[part], edges.numpy())
 
         indices = [index.numpy() for index in ends]
         needs_gradient = any(ctx.needs_input_grad)
@@ -106,6 +114,8 @@ class FastBlock(torch.autograd.Function):
                     edges[part] += update
                 else:
                     edge_loops.add_rows(nodes.numpy(), targets, update.numpy())
+        if not needs_gradient:
+            buffers.give_back(buffer)
         ctx.save_for_backward(*inputs)
         ctx.set_materialize_grads(False)
         ctx.block, ctx.bonds, ctx.ends, ctx.indices = block, bonds, ends, indices
@@ -131,9 +141,11 @@ class FastBlock(torch.autograd.Function):
         buffers.give_back(ctx.buffer)
         ctx.buffer = None  # a second pass through the same graph goes through the plain form
 
-        x = (ctx.sums * cutoffs) @ block.to_update
-        threebody_loops.downdate(x.numpy(), ctx.bonds.targets.numpy(), grad_edges.numpy())
-        grad = x @ block.to_update.mT  # (P, LN)
+        grad = torch.empty_like(radial)  # (P, LN), by the sums after their cutoff
+        for part in _parts(len(grad)):
+            x = (ctx.sums[part] * cutoffs[part]) @ block.to_update
+            threebody_loops.downdate(x.numpy(), ctx.bonds.targets[part].numpy(), grad_edges.numpy())
+            torch.mm(x, block.to_update.mT, out=grad[part])
         grad_cutoffs = (grad * ctx.sums).sum(dim=1, keepdim=True)
         grad_gates, grad_radial, grad_harmonics = (torch.zeros_like(each) for each in (ctx.gates, radial, harmonics))
         into = (grad_gates.numpy(), grad_radial.numpy(), grad_harmonics.numpy())
