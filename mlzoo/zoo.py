@@ -133,14 +133,14 @@ def _reader(path: Path) -> tuple[Plugin, Reader]:
     broken, formats = [], []
     for plugin in registry.plugins():
         try:
-            readers = plugin.load().readers
+            for reader in plugin.load().readers:
+                if reader.sniff(path):
+                    return plugin, reader
+                formats.append(f"{plugin.name}:{reader.name}")
         except PluginError as error:
             broken.append(str(error))
-            continue
-        for reader in readers:
-            if reader.sniff(path):
-                return plugin, reader
-            formats.append(f"{plugin.name}:{reader.name}")
+        except Exception as error:  # a reader is others' code too
+            broken.append(f"plugin {plugin.name!r} could not look at it: {type(error).__name__}: {error}.")
     raise UnreadableFile(
         f"{path} is in no format that an installed plugin reads (mlzoo's own, {', '.join(formats) or 'no others'}). "
         + " ".join(["Check the path, or install the plugin for it.", *broken])
