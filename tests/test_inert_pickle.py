@@ -4,7 +4,6 @@ import collections
 import contextlib
 import copyreg
 import io
-import json
 import os
 import pickle
 import struct
@@ -21,19 +20,6 @@ from mlzoo.errors import UnreadableFile, UnsafePickle
 from mlzoo.inert_pickle import Record, Reference, load
 from mlzoo.inert_pickle.files import Storages
 from mlzoo.inert_pickle.rebuild import DTYPES, STORAGES
-
-MACE = (
-    "mace.*",
-    "e3nn.*",
-    "torch.nn.*",
-    "torch.fx.graph_module.reduce_graph_module",
-    "torch.fx._symbolic_trace.Tracer",
-)
-MATGL = ("matgl.data.transformer.Normalizer",)
-SHARED = Path(__file__).parents[2] / "shared"
-MACE_FILES = sorted(SHARED.glob("weights/mace-torch/*.model"))
-MACE_REAL_FILES = sorted(SHARED.glob("weights/mace-real/*.model"))
-MATGL_FOLDERS = sorted(path.parent for path in SHARED.glob("weights/matgl/*/state.pt"))
 
 # A pickle by hand. `text` and `name` are a string and a global of protocol 0 to 2; everything ends with STOP.
 
@@ -546,60 +532,3 @@ def test_storages_cannot_outgrow_the_file():
     assert storages(identity) is storages(identity)
     with pytest.raises(ValueError, match="storage 1 of 16 bytes, more than the file holds"):
         storages(("storage", Reference("torch.FloatStorage"), "1", "cpu", 4))
-
-
-# The published weights
-
-
-@pytest.mark.parametrize("folder", MATGL_FOLDERS, ids=lambda folder: folder.name)
-def test_matgl_weights(folder, shared):
-    expected, found = torch.load(folder / "state.pt", "cpu", weights_only=True), load(folder / "state.pt")
-    assert list(found) == list(expected)
-    for key, tensor in expected.items():
-        same(found[key], tensor)
-    arguments = load(folder / "model.pt", MATGL)
-    assert arguments["model"]["@class"] == json.loads((folder / "model.json").read_text())["kwargs"]["model"]["@class"]
-
-
-def test_matgl_normalizer(shared):
-    arguments = load(shared / "weights/matgl/MEGNet-MP-2018.6.1-Eform/model.pt", MATGL)
-    (normalizer,) = (value for value in arguments.values() if isinstance(value, Record))
-    assert {key: round(float(value), 8) for key, value in normalizer.state.items()} == {
-        "mean": -1.65459073,
-        "std": 1.07266128,
-    }
-
-
-def state_dict(module: Record, prefix: str = "") -> dict[str, torch.Tensor]:
-    """What ``Module.state_dict()`` returns, from the record of a module."""
-    state = module.args[0] if module.name.endswith("reduce_graph_module") else module.state
-    own = {**state["_parameters"], **state["_buffers"]}
-    hidden = state.get("_non_persistent_buffers_set", ())
-    found = {prefix + key: value for key, value in own.items() if value is not None and key not in hidden}
-    for key, child in state["_modules"].items():
-        found |= state_dict(child, f"{prefix}{key}.")
-    return found
-
-
-@pytest.mark.parametrize("path", MACE_FILES, ids=lambda path: path.stem)
-def test_mace_models_hold_the_tensors_they_declare(path, shared):
-    card = json.loads(path.with_suffix(".json").read_text())
-    model = load(path, MACE)
-    assert model.name == f"mace.modules.models.{card['cls']}"
-    found = {key: [list(t.shape), str(t.dtype).removeprefix("torch.")] for key, t in state_dict(model).items()}
-    declared = {key: value for key, value in card["state_dict"].items() if "._compiled_main" not in key}
-    assert found == declared
-
-
-@pytest.mark.parametrize("path", MACE_REAL_FILES, ids=lambda path: path.stem)
-def test_old_mace_models(path, shared):
-    model = load(path, MACE)
-    tensors = state_dict(model)
-    assert tensors["atomic_numbers"].tolist() == [1, 6, 8]
-    assert tensors["node_embedding.linear.weight"].dtype == torch.float64
-    assert all(tensor.isfinite().all() for tensor in tensors.values())
-
-
-@pytest.fixture
-def shared():  # TEMPORARY
-    return SHARED

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,11 +110,16 @@ class TestRestart:
 
 def test_ctrl_c_leaves_a_trajectory_to_go_on_from(copper):
     words = ["md", "copper.extxyz", "-o", "run.traj", "--ensemble", "nvt", "--steps", "100000", "--interval", "1"]
-    run = subprocess.Popen([sys.executable, "-m", "mlzoo", *words], stderr=subprocess.PIPE, text=True)
-    while run.poll() is None and not (Path("run.traj").exists() and Path("run.traj").stat().st_size > 0):
-        time.sleep(0.1)
-    run.send_signal(signal.SIGINT)
-    _, said = run.communicate(timeout=30)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs do not listen to it
+    command = [sys.executable, "-m", "mlzoo", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard) as run:
+        while run.poll() is None and not (Path("run.traj").exists() and Path("run.traj").stat().st_size > 0):
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        try:
+            _, said = run.communicate(timeout=30)
+        finally:
+            run.kill()
     assert run.returncode == 130
     assert (
         said.splitlines()[-1] == "interrupted. The same command with --restart goes on from the last frame of run.traj."
