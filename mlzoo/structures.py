@@ -107,19 +107,22 @@ def _check(structure: Structure) -> None:
         raise InvalidStructure(
             "the structure is empty: there are no atoms to evaluate. Check how it was read or built."
         )
-    nameless = np.flatnonzero((structure.atomic_numbers < 1) | (structure.atomic_numbers >= len(chemical_symbols)))
-    if len(nameless):
+    numbers = structure.atomic_numbers
+    if numbers.min() < 1 or numbers.max() >= len(chemical_symbols):
+        atom = int(np.flatnonzero((numbers < 1) | (numbers >= len(chemical_symbols)))[0])
         raise InvalidStructure(
-            f"atom {nameless[0]} has atomic number {structure.atomic_numbers[nameless[0]]}, which is no element. "
+            f"atom {atom} has atomic number {numbers[atom]}, which is no element. "
             "Replace dummy atoms (X) by elements or delete them."
         )
     for name, values in (("position", structure.positions), ("lattice vector", structure.cell)):
-        broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
-        if len(broken):
+        if not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
             raise InvalidStructure(
-                f"{name} {broken[0]} is {values[broken[0]].tolist()}: not finite. "
+                f"{name} {row} is {values[row].tolist()}: not finite. "
                 "Look at the step before, where a simulation may have blown up or a file been cut short."
             )
+    if not structure.pbc.any():
+        return
     vectors = structure.cell[structure.pbc]
     lengths = np.linalg.norm(vectors, axis=1)
     axes = np.flatnonzero(structure.pbc)
@@ -129,7 +132,7 @@ def _check(structure: Structure) -> None:
             f"the structure is periodic along axis {axis}, but lattice vector {axis} is zero. "
             f"Give it a length or set pbc[{axis}] to False."
         )
-    if len(vectors) and _relative_volume(vectors / lengths[:, None]) < FLATTEST_CELL:
+    if _relative_volume(vectors / lengths[:, None]) < FLATTEST_CELL:
         raise InvalidStructure(
             f"the periodic lattice vectors {vectors.tolist()} are linearly dependent: the cell is singular. "
             "Correct the cell or the periodicity."

@@ -22,7 +22,7 @@ from mlzoo_m3gnet.kernels.perceptron import FrozenPerceptron
 from mlzoo_m3gnet.model import Block, Ends
 from mlzoo_m3gnet.threebody import ShortBonds
 
-CHUNK = 1024  # edges
+CACHED = 2**16  # numbers: a chunk of edges times the hidden width; a few such arrays fit into a typical L2 cache
 
 
 class FrozenBlock:
@@ -54,6 +54,7 @@ class FrozenBlock:
         self.to_update = torch.cat(list(update), dim=1)  # (LN, 2W)
         degrees = range(block.threebody.degrees)
         self.scale = np.array([math.sqrt(4 * math.pi / (2 * l + 1)) for l in degrees], dtype=np.float32)
+        self.chunk = max(1, CACHED // max(hidden))  # edges
         self.kept = sum(branches * width for perceptron in self.perceptrons for branches, width in perceptron.kept)
 
     def __call__(
@@ -64,7 +65,7 @@ class FrozenBlock:
     def chunks(self, ends: list[np.ndarray], buffer: np.ndarray) -> Iterator[tuple[slice, list, list[np.ndarray]]]:
         """Edges in chunks of one size: their slice, what is kept of them for each perceptron, their three ends."""
         n_edges = len(ends[0])
-        for part in _parts(n_edges):
+        for part in _parts(n_edges, self.chunk):
             start, n = part.start, part.stop - part.start
             # without a gradient, one chunk's place in the buffer serves all
             position = start * self.kept if len(buffer) >= n_edges * self.kept else 0
@@ -77,9 +78,9 @@ class FrozenBlock:
             yield part, kept, [index[part] for index in ends]
 
 
-def _parts(size: int) -> Iterator[slice]:
-    """``size`` rows in as few parts of at most ``CHUNK`` as there can be, all of about one length."""
-    step = math.ceil(size / max(1, math.ceil(size / CHUNK)))
+def _parts(size: int, most: int) -> Iterator[slice]:
+    """``size`` rows in as few parts of at most ``most`` as there can be, all of about one length."""
+    step = math.ceil(size / max(1, math.ceil(size / most)))
     for start in range(0, size, max(1, step)):
         yield slice(start, min(start + step, size))
 
@@ -98,13 +99,13 @@ class FastBlock(torch.autograd.Function):
         centres, neighbours, targets = (index.numpy() for index in (bonds.centres, bonds.neighbours, bonds.targets))
         threebody = (centres, neighbours, gates.numpy(), radial.numpy(), harmonics.numpy(), block.scale)
         threebody_loops.forward(*threebody, sums.numpy())
-        for part in _parts(len(sums)):
+        for part in _parts(len(sums), block.chunk):
             x = (sums[part] * cutoffs[part]) @ block.to_update
             threebody_loops.update(x.numpy(), targets[part], edges.numpy())
 
         indices = [index.numpy() for index in ends]
         needs_gradient = any(ctx.needs_input_grad)
-        buffer = buffers.borrow(block.kept * (len(edges) if needs_gradient else CHUNK))
+        buffer = buffers.borrow(block.kept * (len(edges) if needs_gradient else block.chunk))
         for part, kept, (centres, neighbours, targets) in block.chunks(indices, buffer):
             for which, perceptron in enumerate(block.perceptrons):
                 x = edges.new_empty(2, len(centres), perceptron.to_edge.shape[2])
@@ -142,7 +143,7 @@ class FastBlock(torch.autograd.Function):
         ctx.buffer = None  # a second pass through the same graph goes through the plain form
 
         grad = torch.empty_like(radial)  # (P, LN), by the sums after their cutoff
-        for part in _parts(len(grad)):
+        for part in _parts(len(grad), block.chunk):
             x = (ctx.sums[part] * cutoffs[part]) @ block.to_update
             threebody_loops.downdate(x.numpy(), ctx.bonds.targets[part].numpy(), grad_edges.numpy())
             torch.mm(x, block.to_update.mT, out=grad[part])
