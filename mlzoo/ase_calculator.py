@@ -9,8 +9,9 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from mlzoo.conditions import COMMON
 from mlzoo.errors import UnsupportedProperty
+from mlzoo.model import EnergyModel
 from mlzoo.neighbors import SkinList
-from mlzoo.predictor import Predictor, is_energy_model
+from mlzoo.predictor import Predictor
 from mlzoo.structures import structure_from
 
 
@@ -25,7 +26,7 @@ class MlzooCalculator(Calculator):
     ignored_changes: ClassVar[set[str]] = {"initial_magmoms", "initial_charges"}
 
     def __init__(self, predictor: Predictor, *, skin: float = 0.0, **conditions: Any):
-        if not is_energy_model(predictor):
+        if not isinstance(predictor.model, EnergyModel):
             predicted = ", ".join(prediction.name for prediction in predictor.model.predicts)
             raise UnsupportedProperty(
                 f"{predictor.name} predicts {predicted}, no energy: use predict() instead of a calculator."

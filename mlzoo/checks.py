@@ -50,7 +50,7 @@ def deviations(predictor: Predictor, checks: Mapping[str, Any]) -> dict[str, flo
             np.array(check["positions"]),
             np.array(check["cell"]),
             np.array(check["pbc"]),
-            {},
+            check["conditions"],
         )
         answer = predictor.predict(structure)
         for name, expected in check["values"].items():

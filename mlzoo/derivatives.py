@@ -32,7 +32,7 @@ def evaluate(
     volume. With ``create_graph`` the results can be differentiated again, as training does. Raises
     :class:`UnsupportedProperty` for what the model does not predict.
     """
-    _refuse_unknown(model, properties)
+    check_properties(model, properties)
     if not isinstance(model, EnergyModel):
         with torch.set_grad_enabled(create_graph):
             return {name: value for name, value in model(graph).items() if name in properties}
@@ -80,7 +80,8 @@ def hessian(model: Model, graph: Graph) -> Float[Tensor, "C C"]:
     return torch.stack([row.flatten() for row in rows])
 
 
-def _refuse_unknown(model: Model, properties: Collection[str]) -> None:
+def check_properties(model: Model, properties: Collection[str]) -> None:
+    """Refuse what the model does not predict, with :class:`UnsupportedProperty`."""
     known = [prediction.name for prediction in model.predicts]
     unknown = [name for name in properties if name not in known]
     if unknown:

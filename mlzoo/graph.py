@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from ase.data import chemical_symbols
@@ -115,20 +114,19 @@ def graph_from_structure(
     backend: str = "vesin",
     pairs: Pairs | None = None,
     conditions: Sequence[Condition] = (),
-    overrides: Mapping[str, Any] | None = None,
 ) -> Graph:
     """Graph of one ``ase.Atoms``, pymatgen object or checked :class:`Structure`, on the CPU in float64.
 
     ``cutoff`` in Å (an edge is in when its length is at most ``cutoff`` + 1e-8); ``pairs`` replaces the search where
-    a list is at hand already. ``conditions`` are those that the model knows, ``overrides`` what the caller says of
-    them. Raises :class:`InvalidStructure`, also for overlapping atoms.
+    a list is at hand already. ``conditions`` are those that the model knows. Raises :class:`InvalidStructure`,
+    also for overlapping atoms.
 
     >>> from ase.build import bulk
     >>> sodium = bulk("Na")  # bcc: 8 neighbours
     >>> len(graph_from_structure(sodium, cutoff=3.7).edges)
     8
     """
-    structure = structure_from(source, overrides)
+    structure = structure_from(source)
     if pairs is None:
         pairs = find_pairs(structure.positions, structure.cell, structure.pbc, cutoff, backend)
     edges = _edges(structure, pairs)

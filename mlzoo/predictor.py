@@ -13,10 +13,10 @@ from jaxtyping import Float
 
 from mlzoo import checks, weights
 from mlzoo.batching import Prediction, answer_in_batches, split
-from mlzoo.derivatives import evaluate, hessian
+from mlzoo.derivatives import check_properties, evaluate, hessian
 from mlzoo.errors import InvalidCondition, MlzooError, PredictionError, UnsupportedElement
 from mlzoo.graph import Graph, graph_from_structure
-from mlzoo.model import EnergyModel, Model
+from mlzoo.model import Model
 from mlzoo.neighbors import Pairs
 from mlzoo.structures import Structure, is_structure, structure_from
 
@@ -96,6 +96,7 @@ class Predictor:
         raised. ``conditions`` (``charge=``, ``head=``, ...) override what the structures carry.
         """
         names = self._property_names(properties)
+        check_properties(self.model, names)
         self.check_conditions(conditions)
         if on_error not in ("raise", "keep"):
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
@@ -177,8 +178,3 @@ class Predictor:
         if isinstance(properties, str):
             return (properties,)
         return tuple(prediction.name for prediction in self.model.predicts) if properties is None else tuple(properties)
-
-
-def is_energy_model(predictor: Predictor) -> bool:
-    """Whether forces and an ASE calculator make sense for it."""
-    return isinstance(predictor.model, EnergyModel)

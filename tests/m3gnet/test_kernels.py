@@ -1,6 +1,7 @@
 """The inference form of M3GNet against the plain one, which is its definition."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -80,6 +81,15 @@ def test_two_graphs_may_wait_for_their_gradients_at_once(model, graph):
 
 def replace_vectors(graph, vectors):
     return replace(graph, edges=replace(graph.edges, vectors=vectors))
+
+
+def test_threads_do_not_take_each_others_buffers(model):
+    model = model.inference_form()
+    graphs = [graph_from_structure(bulk("Cu") * (n, 2, 1), 5.0).to("cpu", torch.float32) for n in range(1, 9)]
+    expected = [evaluate(model, graph, PROPERTIES)["energy"] for graph in graphs]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda graph: evaluate(model, graph, PROPERTIES)["energy"], graphs * 5))
+    assert all(one.equal(other) for one, other in zip(found, expected * 5, strict=True))
 
 
 def test_second_derivatives_go_through_the_plain_form(model):
