@@ -114,9 +114,7 @@ def draw(curves: dict[str, Curves], path: Path) -> None:
 
 if __name__ == "__main__":
     model = mlzoo.load("m3gnet-emt")
-    licence = model.card.split("license: ")[1].split()[0].upper()
-    sentence = " ".join(model.card.split("# m3gnet-emt")[1].split(". ")[0].split())
-    console.print(f"[bold]{model.name}[/bold], licence {licence}\n{sentence}.")
+    console.print(f"[bold]{model.name}[/bold], {model.card.terms.name}\n{model.card.summary}")
     relax_a_crystal(model.calculator())
     crystals = {name: bulk(name, cubic=True) for name in ("Ni", "Cu", "Pt", "Au")} | {"Cu3Au": cu3au()}
     picture = Path("demo", "equation_of_state.png")

@@ -11,16 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlzoo.catalogue import card as card
+    from mlzoo.catalogue import list_models as list_models
     from mlzoo.zoo import calculator as calculator
     from mlzoo.zoo import load as load
 
-__all__ = ["calculator", "load"]
+HOMES = {
+    "calculator": "mlzoo.zoo",
+    "card": "mlzoo.catalogue",
+    "list_models": "mlzoo.catalogue",
+    "load": "mlzoo.zoo",
+}
+__all__ = ["calculator", "card", "list_models", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Nothing is imported before it is used: no torch, no plugin."""
-    if name in __all__:
-        return getattr(import_module("mlzoo.zoo"), name)
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module 'mlzoo' has no attribute {name!r}")
 
 

@@ -43,7 +43,7 @@ class MlzooCalculator(Calculator):
         self.implemented_properties = [*self.names, "free_energy"]
         self._skin = SkinList(predictor.cutoff, skin) if skin else None
         self._carried: dict[str, Any] = {}
-        super().__init__(model=predictor.name, skin=skin, **conditions, **predictor.provenance)
+        super().__init__(skin=skin, **conditions, **predictor.provenance)
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         changes = super().check_state(atoms, tol)

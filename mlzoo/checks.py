@@ -1,8 +1,10 @@
-"""A few structures with the numbers that a weight gave when it was written."""
+"""A few structures with the numbers that a weight has to give, on any machine, in any dtype, from any kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.data import covalent_radii
 
+from mlzoo.errors import VerificationFailed
 from mlzoo.model import Model
 from mlzoo.structures import Structure
 
@@ -20,44 +23,82 @@ TOLERANCES = {"float64": 1e-8, "float32": 1e-4}
 """Largest deviation from the reference values: eV an atom, eV/Å, eV/Å³, or the property's unit."""
 
 
-def make(predictor: Predictor) -> dict[str, Any]:
-    """Reference values of ``predictor`` for three small structures of its elements, as ``checks.json`` holds them."""
-    structures = structures_of(predictor.model)
-    dtype = str(predictor.dtype).removeprefix("torch.")
-    return {
-        "dtype": dtype,
-        "tolerances": TOLERANCES,
-        "checks": [
-            {
-                "numbers": atoms.numbers.tolist(),
-                "positions": atoms.positions.tolist(),
-                "cell": atoms.cell.array.tolist(),
-                "pbc": atoms.pbc.tolist(),
-                "conditions": atoms.info,
-                "values": {name: np.asarray(value).tolist() for name, value in predictor.predict(atoms).items()},
-            }
-            for atoms in structures
-        ],
-    }
+@dataclass(frozen=True)
+class Deviation:
+    """How far a property is from its reference values, at worst; energies for each atom."""
+
+    property: str
+    unit: str
+    largest: float
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        return self.largest <= self.tolerance  # NaN does not
 
 
-def deviations(predictor: Predictor, checks: Mapping[str, Any]) -> dict[str, float]:
-    """Largest deviation of each property from the reference values; energies for each atom."""
+def make(exact: Predictor) -> dict[str, Any]:
+    """Reference values for three small structures of the model's elements, as ``checks.json`` holds them.
+
+    ``exact`` is a predictor in float64.
+    """
+    checks = [
+        {
+            "numbers": atoms.numbers.tolist(),
+            "positions": atoms.positions.tolist(),
+            "cell": atoms.cell.array.tolist(),
+            "pbc": atoms.pbc.tolist(),
+            "conditions": atoms.info,
+            "values": {name: np.asarray(value).tolist() for name, value in exact.predict(atoms).items()},
+        }
+        for atoms in structures_of(exact.model)
+    ]
+    return {"origin": f"mlzoo {version('mlzoo')}, float64", "tolerances": TOLERANCES, "checks": checks}
+
+
+def applicable(checks: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Those checks that were made with the reader options that a weight was loaded with."""
+    chosen = [
+        check
+        for check in checks["checks"]
+        if all(provenance.get(name) == value for name, value in check.get("options", {}).items())
+    ]
+    return {**checks, "checks": chosen}
+
+
+def compare(predictor: Predictor, checks: Mapping[str, Any]) -> list[Deviation]:
+    """Largest deviation of each property from the reference values."""
     largest: dict[str, float] = {}
     for check in checks["checks"]:
         structure = Structure(
             np.array(check["numbers"]),
-            np.array(check["positions"]),
-            np.array(check["cell"]),
+            np.array(check["positions"], dtype=np.float64),
+            np.array(check["cell"], dtype=np.float64),
             np.array(check["pbc"]),
-            check["conditions"],
+            check.get("conditions", {}),
         )
-        answer = predictor.predict(structure)
+        answer = predictor.predict(structure, list(check["values"]))
         for name, expected in check["values"].items():
             size = len(check["numbers"]) if name == "energy" else 1
-            deviation = float(np.abs(np.asarray(answer[name]) - np.asarray(expected)).max()) / size
-            largest[name] = max(largest.get(name, 0.0), deviation)
-    return largest
+            found = np.asarray(answer.get(name, np.nan))  # a stress that is not a number is left out of an answer
+            deviation = float(np.abs(found - np.asarray(expected)).max()) / size
+            largest[name] = float(np.maximum(largest.get(name, 0.0), deviation))  # NaN stays NaN
+    units = {prediction.name: prediction.unit for prediction in predictor.model.predicts}
+    tolerance = checks["tolerances"][str(predictor.dtype).removeprefix("torch.")]
+    return [Deviation(name, units[name], worst, tolerance) for name, worst in largest.items()]
+
+
+def demand(found: Sequence[Deviation], name: str, provenance: Mapping[str, Any]) -> None:
+    """Raise :class:`VerificationFailed` for what does not hold, and where nothing was compared."""
+    here = ", ".join(str(provenance[key]) for key in ("device", "dtype", "kernels"))
+    if not found:
+        raise VerificationFailed(f"{name} has no reference values for the way it was loaded. Leave out verify=True.")
+    failed = [f"{each.property} by {each.largest:.2g} {each.unit} (at most {each.tolerance:.0e})" for each in found if not each.holds]  # fmt: skip
+    if failed:
+        raise VerificationFailed(
+            f"{name} does not give its reference values here ({here}): off in {', '.join(failed)}. "
+            "Load it with exact=True or on another device, and please report this."
+        )
 
 
 def structures_of(model: Model) -> list[Atoms]:

@@ -25,12 +25,44 @@ class UnknownModel(MlzooError, LookupError):
     """No model, file or folder of that name."""
 
 
+class InvalidCard(MlzooError, ValueError):
+    """A model card whose fields are missing or wrong."""
+
+
+class RefusedLicense(MlzooError, ValueError):
+    """A licence that the policy in force does not let through."""
+
+
+class DownloadError(MlzooError, LookupError):
+    """A weight that could not be fetched: no network, no such repository, no room, a broken transfer."""
+
+
+class WrongChecksum(MlzooError, ValueError):
+    """A file that is not what it was, or not what its card says."""
+
+
+class BrokenBundle(MlzooError, ValueError):
+    """A bundle that is damaged, tampered with, or would write where it must not."""
+
+
+class PublishError(MlzooError, ValueError):
+    """A weight that cannot be published as it is, or a Hub that does not take it."""
+
+
+class LockMismatch(MlzooError, ValueError):
+    """Something that a lock file holds fast is not there, or is another one now."""
+
+
 class UnreadableFile(MlzooError, ValueError):
     """A file that is missing, corrupt, or in no format that an installed plugin reads."""
 
 
 class UnsafePickle(UnreadableFile):
     """A pickle that names something other than tensors and plain records."""
+
+
+class VerificationFailed(MlzooError, ValueError):
+    """A weight does not give its reference values on this machine, in this dtype, with these kernels."""
 
 
 class PluginError(MlzooError, LookupError):

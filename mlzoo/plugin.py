@@ -55,6 +55,7 @@ class Architecture:
     config: type[BaseModel]  # refuses bad values before a tensor exists
     build: Callable[[Any], Model]  # config -> torch module; imports torch when it is called
     readers: tuple[Reader, ...] = ()
+    cards: Path | None = None  # folder with a page for each weight that the plugin's authors publish
     api: int = API_VERSION  # the version of this module that the plugin was written for
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,11 +13,13 @@ import torch
 from ase.data import chemical_symbols
 from jaxtyping import Float
 
-from mlzoo import checks, weights
+from mlzoo import cards, checks, weights
 from mlzoo.batching import Prediction, answer_in_batches, split
+from mlzoo.cards import Card
 from mlzoo.derivatives import check_properties, evaluate, hessian
 from mlzoo.errors import InvalidCondition, MlzooError, PredictionError, UnsupportedElement
 from mlzoo.graph import Graph, graph_from_structure
+from mlzoo.json_files import read_json
 from mlzoo.model import Model
 from mlzoo.neighbors import Pairs
 from mlzoo.structures import Structure, is_structure, structure_from
@@ -34,18 +38,29 @@ class Predictor:
     where everything came from (JSON-safe). Immutable: copies share the weights.
     """
 
-    def __init__(self, model: Model, manifest: weights.Manifest, name: str, card: str = "", form: Model | None = None):
+    def __init__(
+        self,
+        model: Model,
+        manifest: weights.Manifest,
+        name: str,
+        card: Card | None = None,
+        form: Model | None = None,
+        here: Mapping[str, str] | None = None,
+        reference: Path | None = None,
+    ):
         self.model = model
         self.form = form or model
         self.manifest = manifest
         self.name = name
-        self.card = card
+        self.card = card or cards.bare(name, manifest.architecture, model)
+        self.here = here or {"device": "cpu", "dtype": manifest.dtype}
+        self._reference = reference
         self._known = np.zeros(len(chemical_symbols) + 1, dtype=bool)
         self._known[list(model.elements)] = True
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.manifest.provenance.get("device", "cpu"))
+        return torch.device(self.here["device"])
 
     @property
     def dtype(self) -> torch.dtype:
@@ -53,7 +68,9 @@ class Predictor:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        return {**self.manifest.provenance, "kernels": self.form.kernels}
+        """Where the weight came from, under which licence, and what of this machine goes into the numbers."""
+        said = {**self.manifest.provenance, "license": self.card.terms.name}
+        return {"model": self.name, **said, **self.here, "kernels": self.form.kernels}
 
     @property
     def cutoff(self) -> float:
@@ -129,12 +146,44 @@ class Predictor:
 
         return MlzooCalculator(self, skin=skin, **conditions)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the weight in our layout, with checks that hold it to today's numbers; `mlzoo.load` reads it back."""
+    def verify(self, *, strict: bool = False) -> list[checks.Deviation]:
+        """How far the weight's reference values are from what this machine, dtype, device and kernel give.
+
+        Empty where no reference value is known for the way it was loaded. ``strict`` raises
+        :class:`VerificationFailed` for what does not hold, and for an empty list.
+        """
+        reference = self._reference_values()
+        found = checks.compare(self, reference) if reference else []
+        if strict:
+            checks.demand(found, self.name, self.provenance)
+        return found
+
+    def save(self, folder: str | Path, name: str | None = None) -> Path:
+        """Write the weight in our layout; `mlzoo.load` reads it back.
+
+        Its card is derived from this one's, licence included. Its checks are the original code's numbers as long as the
+        weights are those they were made with, and else today's.
+        """
         folder = Path(folder)
-        state = self.model.state_dict()
-        weights.write(folder, self.manifest, state, checks.make(self), self.card or f"# {self.name}\n")
+        reference = self._reference_values()
+        exact = self.in_float64()
+        if reference is None or not all(each.holds for each in checks.compare(exact, reference)):
+            reference = checks.make(exact)
+        card = cards.derived(self.card, name or cards.slug(folder.absolute().name))
+        weights.write(folder, self.manifest, self.model.state_dict(), reference, card)
         return folder
+
+    def in_float64(self) -> Predictor:
+        """The plain form of the same weights in float64 on the CPU: what reference values are made with."""
+        plain = copy.deepcopy(self.model).to("cpu", torch.float64)
+        return Predictor(plain, replace(self.manifest, dtype="float64"), self.name, self.card)
+
+    def _reference_values(self) -> dict[str, Any] | None:
+        """Those that were made with the options that this weight was loaded with."""
+        if self._reference is None:
+            return None
+        chosen = checks.applicable(read_json(self._reference), self.manifest.provenance)
+        return chosen if chosen["checks"] else None
 
     def __deepcopy__(self, memo: dict) -> Predictor:
         return self

@@ -51,15 +51,20 @@ def plugins() -> list[Plugin]:
     return sorted(listed.values(), key=lambda plugin: plugin.name)
 
 
-def architecture(name: str) -> Architecture:
-    """The architecture of that name, its plugin imported if it was not yet; no other plugin is touched."""
+def plugin(name: str) -> Plugin:
+    """The plugin that brings the architecture of that name; nothing is imported. Raises :class:`PluginError`."""
     installed = {plugin.name: plugin for plugin in plugins()}
     if name not in installed:
         raise PluginError(
             f"no installed plugin brings the architecture {name!r} (installed: {', '.join(installed) or 'none'}). "
             "Install the package that does; `mlzoo plugins` shows what is there."
         )
-    return installed[name].load()
+    return installed[name]
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of that name, its plugin imported if it was not yet; no other plugin is touched."""
+    return plugin(name).load()
 
 
 def _package(point: EntryPoint) -> str:

@@ -5,12 +5,12 @@
 | ``README.md`` | the card |
 | ``config.json`` | architecture, plugin, dtype, the network's config, where the weights came from |
 | ``model.safetensors`` | the tensors |
+| ``LICENSE`` | the licence that the card names |
 | ``checks.json`` | a few structures with reference values, and tolerances for each dtype |
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from mlzoo.cards import Card, license_text, page
 from mlzoo.errors import UnreadableFile
+from mlzoo.json_files import read_json, write_json
 
 LAYOUT_VERSION = 1
 
@@ -43,14 +45,15 @@ def is_ours(path: Path) -> bool:
     return (path / "config.json").is_file() and (path / "model.safetensors").is_file()
 
 
-def write(folder: Path, manifest: Manifest, state: Mapping[str, Tensor], checks: Mapping[str, Any], card: str) -> None:
-    """Write a weight; tensors that share memory are written once each."""
+def write(folder: Path, manifest: Manifest, state: Mapping[str, Tensor], checks: Mapping[str, Any], card: Card) -> None:
+    """Write a weight, its card and its licence; tensors that share memory are written once each."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
     (folder / "model.safetensors").write_bytes(save(tensors))
-    _write_json(folder / "config.json", asdict(manifest))
-    _write_json(folder / "checks.json", checks)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_json(folder / "config.json", asdict(manifest))
+    write_json(folder / "checks.json", checks)
+    (folder / "README.md").write_text(page(card), encoding="utf-8")
+    (folder / "LICENSE").write_text(license_text(card), encoding="utf-8")
 
 
 def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
@@ -68,17 +71,3 @@ def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
         return Manifest(**said), load_file(folder / "model.safetensors")
     except (SafetensorError, OSError, TypeError) as error:
         raise UnreadableFile(f"{folder} is not a whole mlzoo weight ({error}). Fetch or convert it again.") from error
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file, or :class:`UnreadableFile` that says what is wrong with it."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UnreadableFile(f"{path} cannot be read: {error.strerror}. Check the path.") from error
-    except ValueError as error:
-        raise UnreadableFile(f"{path} is not JSON ({error}). Fetch it again.") from error
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

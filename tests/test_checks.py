@@ -31,7 +31,9 @@ class Charged(EnergyModel):
 def test_a_model_gives_its_own_numbers_again():
     predictor = predictor_of(Charged(), torch.float64)
     written = json.loads(json.dumps(checks.make(predictor)))
-    assert max(checks.deviations(predictor, written).values()) == 0
+    found = checks.compare(predictor, written)
+    assert {each.property for each in found} == {each.name for each in predictor.model.predicts}
+    assert max(each.largest for each in found) == 0
 
 
 def test_conditions_are_part_of_a_check():
@@ -39,12 +41,20 @@ def test_conditions_are_part_of_a_check():
     written = checks.make(predictor)
     for check in written["checks"]:
         check["conditions"]["charge"] += 0.5
-    assert checks.deviations(predictor, written)["energies"] == pytest.approx(0.5)
+    largest = {each.property: each.largest for each in checks.compare(predictor, written)}
+    assert largest["energies"] == pytest.approx(0.5)
 
 
 def test_another_model_deviates():
     written = checks.make(predictor_of(Charged(), torch.float64))
     other = Charged()
     torch.nn.init.constant_(other.strength, 1.1)
-    deviations = checks.deviations(predictor_of(other, torch.float64), written)
-    assert min(deviations[name] for name in ("energy", "forces", "stress")) > 1e-4
+    failed = [each.property for each in checks.compare(predictor_of(other, torch.float64), written) if not each.holds]
+    assert {"energy", "forces", "stress"} <= set(failed)
+
+
+def test_a_prediction_that_is_not_a_number_does_not_hold():
+    predictor = predictor_of(Charged(), torch.float64)
+    written = checks.make(predictor)
+    torch.nn.init.constant_(predictor.model.strength, float("nan"))
+    assert not any(each.holds for each in checks.compare(predictor, written))

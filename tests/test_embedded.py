@@ -14,7 +14,8 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 
 import mlzoo
-from mlzoo import checks, weights, zoo
+from mlzoo import checks
+from mlzoo.json_files import read_json
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "mlzoo" / "embedded" / "m3gnet-emt"
@@ -55,11 +56,12 @@ class TestFolder:
         assert (FOLDER / "README.md").read_text(encoding="utf-8") == CARD
 
     def test_its_checks_hold(self, predictor):
-        written = weights.read_json(FOLDER / "checks.json")
-        assert max(checks.deviations(predictor, written).values()) < written["tolerances"]["float32"]
+        assert all(each.holds for each in predictor.verify())
+        exact = checks.compare(predictor.in_float64(), read_json(FOLDER / "checks.json"))
+        assert max(each.largest for each in exact) < 1e-12
 
     def test_it_is_found_by_name_and_has_correct_triplets(self, predictor):
-        assert zoo.embedded()["m3gnet-emt"] == FOLDER
+        assert predictor.provenance["source"] == "package:mlzoo/embedded/m3gnet-emt"
         assert predictor.manifest.config["triplets"] == "correct"
         assert predictor.model.local
 

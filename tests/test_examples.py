@@ -22,7 +22,7 @@ def run(name: str, folder: Path) -> str:
 
 def test_the_demo_relaxes_compares_and_draws(tmp_path):
     said = run("demo.py", tmp_path)
-    assert "m3gnet-emt, licence MIT" in said
+    assert "m3gnet-emt, MIT License" in said
     assert float(re.search(r"^Converged: cubic again, but for ([\d.]+) Å", said, flags=re.MULTILINE)[1]) < 0.01
     found = re.findall(r"^│ (\w+) +│ +([\d.]+) +│ +([\d.]+) +│ +([+-][\d.]+)%", said, flags=re.MULTILINE)
     assert [name for name, *_ in found] == list(EMT)

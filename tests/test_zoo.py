@@ -1,26 +1,27 @@
 """`mlzoo.load`: what it finds, what it refuses, and what it says then."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 import mlzoo
 from mlzoo.errors import PluginError, UnknownModel, UnreadableFile, UnsupportedDevice
-from mlzoo.zoo import embedded
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A writable copy of the embedded weight."""
-    return shutil.copytree(embedded()["m3gnet-emt"], tmp_path / "weight")
+    return shutil.copytree(Path(mlzoo.__file__).parent / "embedded" / "m3gnet-emt", tmp_path / "weight")
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("m3gnet-emf", "no model is called 'm3gnet-emf'. Did you mean m3gnet-emt?"),
-        ("M3GNET", "no model is called 'M3GNET'. Did you mean m3gnet-emt?"),
+        ("m3gnet-emf", "no model is called 'm3gnet-emf'. Did you mean m3gnet-emt"),
+        ("M3GNET", "no model is called 'M3GNET'. Did you mean m3gnet-"),
+        ("m3gnet-mp-2021", "Did you mean m3gnet-mp-2021.2.8-pes or "),
         ("no/such/folder", "there is no file or folder no/such/folder. Check the path"),
         ("weights.pt", "there is no file or folder weights.pt. Check the path"),
     ],

@@ -131,9 +131,10 @@ def save(model: M3GNetPotential, seen: int, folder: Path) -> Predictor:
     provenance = {**taught, "script": "tools/train_embedded.py", "structures": seen}
     config = CONFIG.model_dump(mode="json")
     manifest = Manifest("m3gnet", "mlzoo", version("mlzoo"), "float32", config, provenance)
-    predictor = Predictor(model, manifest, "m3gnet-emt", CARD.read_text(encoding="utf-8"))
+    predictor = Predictor(model, manifest, "m3gnet-emt")
     predictor.save(folder)
     shutil.copy(ROOT / "LICENSE", folder / "LICENSE")
+    shutil.copy(CARD, folder / "README.md")
     return predictor
 
 

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mlzoo.cli.catalogue import info, licenses, list_
 from mlzoo.cli.console import notices, tell
+from mlzoo.cli.fetch import bundle, fetch, lock, unbundle
 from mlzoo.cli.md import md
 from mlzoo.cli.plugins import plugins
 from mlzoo.cli.predict import predict
 from mlzoo.cli.relax import relax
+from mlzoo.cli.weights import convert, push, verify
 from mlzoo.errors import MlzooError
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # of click, of which some versions of typer carry their own copy
@@ -59,7 +62,11 @@ def _version(asked: bool | None) -> None:
         raise typer.Exit
 
 
-@app.callback()
+EXIT_STATUS = """Exit status: 0 when all went well; 1 when part of it did not, which is named on stderr; 2 when nothing \
+was done, for a mistake in the command or an error; 130 after Ctrl-C."""
+
+
+@app.callback(epilog=EXIT_STATUS)
 def mlzoo(
     version: Annotated[
         bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
@@ -68,10 +75,26 @@ def mlzoo(
     """A zoo of atomistic graph neural networks: energies, forces, relaxation and molecular dynamics."""
 
 
-app.command()(predict)
-app.command()(relax)
-app.command()(md)
-app.command()(plugins)
+COMMANDS = {
+    list_: "mlzoo list 'm3gnet*' --elements Na,Cl",
+    info: "mlzoo info m3gnet-emt",
+    licenses: "mlzoo licenses",
+    fetch: "mlzoo fetch m3gnet-mp-2021.2.8-pes",
+    predict: "mlzoo predict structures.xyz -o answers.extxyz",
+    relax: "mlzoo relax structure.cif -o relaxed.cif --cell",
+    md: "mlzoo md structure.cif -o run.traj --ensemble nvt --temperature 600 --steps 100",
+    verify: "mlzoo verify m3gnet-emt --dtype float64",
+    convert: "mlzoo convert m3gnet-mp-2021.2.8-pes -o my-weight",
+    push: "mlzoo push my-weight owner/my-weight",
+    lock: "mlzoo lock m3gnet-emt -o mlzoo.lock",
+    bundle: "mlzoo bundle m3gnet-mp-2021.2.8-pes -o zoo.tar",
+    unbundle: "mlzoo unbundle zoo.tar",
+    plugins: "mlzoo plugins",
+}
+"""Each command with an example, in the order of the help."""
+
+for command, example in COMMANDS.items():
+    app.command(command.__name__.rstrip("_"), epilog=f"Example: {example}")(command)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,21 @@ def console() -> Console:
 def tell(text: str) -> None:
     """One message to the user; stdout stays for results."""
     console().print(text, markup=False, soft_wrap=True)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on stdout; into a file or a pipe each row is one line, as long as it needs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Console(highlight=False)
+    out = out if out.is_terminal else Console(highlight=False, width=10_000)
+    drawn = Table(box=None, pad_edge=False)
+    for index, title in enumerate(titles):
+        drawn.add_column(title, no_wrap=index == 0)
+    for row in rows:
+        drawn.add_row(*row)
+    out.print(drawn)
 
 
 class _Notices(logging.Handler):

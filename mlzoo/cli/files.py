@@ -152,9 +152,9 @@ def evaluated(atoms: Atoms) -> Atoms:
     return frame_of(atoms, {name: value.copy() if hasattr(value, "copy") else value for name, value in results.items()})
 
 
-def check_output(out: Path, source: Path) -> None:
+def check_output(out: Path, source: Path | None = None) -> None:
     """Refuse before any work is done: the input itself, a folder, a folder that is not there."""
-    if out.exists() and source.exists() and out.samefile(source):
+    if source and out.exists() and source.exists() and out.samefile(source):
         raise typer.BadParameter(f"{out} is the input, which is never overwritten: choose another name")
     if out.is_dir():
         raise typer.BadParameter(f"{out} is a folder: give the name of a file")

@@ -97,6 +97,7 @@ def md(
     index: options.Frame = -1,
     device: options.Device = "auto",
     dtype: options.Precision = None,
+    option: options.Reader = None,
 ) -> None:
     """Run molecular dynamics from a structure.
 
@@ -116,7 +117,7 @@ def md(
         return
     atoms = _first_state(file, index, plan) if last is None else last
     _check(atoms, plan)
-    predictor = options.load_model(model, device, dtype)
+    predictor = options.load_model(model, device, dtype, option)
     atoms.calc = predictor.calculator(skin=skin)
     tell(
         f"{predictor.name}: {plan}, skin {skin:g} Å"

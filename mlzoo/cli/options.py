@@ -25,12 +25,20 @@ Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="Name 
 Device = Annotated[str, typer.Option("--device", help="auto (a GPU where there is one), cpu, cuda, cuda:1, ...")]
 Precision = Annotated[Dtype | None, typer.Option("--dtype", help="Default: what the weight was stored in.")]
 Frame = Annotated[int, typer.Option("--index", help="Which frame of FILE; negative counts from the end.")]
+Reader = Annotated[
+    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="For the reader of the format: convention=v4.")
+]
 
 
-def load_model(model: str, device: str, dtype: Dtype | None) -> Predictor:
+def load_model(model: str, device: str, dtype: Dtype | None, reader: list[str] | None, exact: bool = False) -> Predictor:
     import mlzoo
 
-    return mlzoo.load(model, device=device, dtype=dtype and dtype.value)
+    said = [option.partition("=") for option in reader or ()]
+    for name, equals, value in said:
+        if not (name.isidentifier() and equals and value):
+            raise typer.BadParameter(f"--option {name + equals + value!r} is not of the form NAME=VALUE")
+    options = {name: value for name, _, value in said}
+    return mlzoo.load(model, device=device, dtype=dtype and dtype.value, exact=exact, **options)  # type: ignore[arg-type]
 
 
 def finite(value: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlzoo.cli.console import table
+
 if TYPE_CHECKING:
     from mlzoo.registry import Plugin
 
@@ -29,23 +31,13 @@ def plugins(as_json: Annotated[bool, typer.Option("--json", help="A JSON list in
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
         return
-    _print_table(rows)
+    table(("name", "package", "version", "state"), [(row.name, row.package, row.version, row.state) for row in rows])
+    for row in rows:
+        if row.why:
+            typer.echo(row.why)
 
 
 def _row(plugin: Plugin) -> Row:
     problem = plugin.problem  # imports it
     state = "ok" if problem is None else "too new" if "is too new" in problem else "broken"
     return Row(plugin.name, plugin.package, plugin.version, state, problem)
-
-
-def _print_table(rows: list[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("name", "package", "version", "state", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(row.name, row.package, row.version, row.state)
-    Console().print(table)
-    for row in rows:
-        if row.why:
-            typer.echo(row.why)

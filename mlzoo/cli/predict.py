@@ -53,6 +53,7 @@ def predict(
     ] = ":",
     device: options.Device = "auto",
     dtype: options.Precision = None,
+    option: options.Reader = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a frame on stdout, everything in it.")
     ] = False,
@@ -72,7 +73,7 @@ def predict(
             raise typer.BadParameter(f"{out}: predict writes extxyz. Call it {out.stem}.extxyz")
     frames = read_frames(file, index)
     first = next(frames)  # a file that cannot be read is told before a model is loaded
-    predictor = options.load_model(model, device, dtype)
+    predictor = options.load_model(model, device, dtype, option)
     names = _names(properties, predictor)
 
     table: list[Answer] = []

@@ -59,6 +59,7 @@ def relax(
     index: options.Frame = -1,
     device: options.Device = "auto",
     dtype: options.Precision = None,
+    option: options.Reader = None,
 ) -> None:
     """Relax the atoms of a structure, and its cell.
 
@@ -81,7 +82,7 @@ def relax(
     if cell:
         check_has_volume(atoms, "--cell")
         _check_open_directions(atoms)
-    atoms.calc = options.load_model(model, device, dtype).calculator()
+    atoms.calc = options.load_model(model, device, dtype, option).calculator()
 
     try:
         outcome = _optimize(atoms, optimizer, cell, fmax, steps, trajectory, continued)

@@ -99,7 +99,7 @@ def _convention(path: Path, digest: str, chosen: str | None) -> tuple[str, tuple
         )
     repaired = REPAIRED.get(trained, trained)
     notice = (
-        f"{path.name}: trained with MatGL's {trained!r} convention, whose three-body indices depend on the order of the "
+        f"trained with MatGL's {trained!r} convention, whose three-body indices depend on the order of the "
         f"neighbour list; loaded as {repaired!r}, the same network with the right indices. "
         f"Pass convention={trained!r} for the original numbers."
     )

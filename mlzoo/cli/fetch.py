@@ -1,0 +1,92 @@
+"""`mlzoo fetch`, `bundle`, `unbundle`, `lock`: weights on this machine, on one without a network, and held fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlzoo.cli.console import Progress, tell
+
+Names = Annotated[list[str], typer.Argument(help="Models, or hf:owner/repository[@revision].")]
+Policy = Annotated[
+    str | None, typer.Option("--license-policy", help="any, or permissive: refuse what restricts, before any download.")
+]
+
+
+def fetch(
+    names: Names,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the Hub repository.")] = None,
+    license_policy: Policy = None,
+) -> None:
+    """Fetch weights into the cache and check them, so that they load without a network ever after.
+
+    Exit status 1 if one of them failed; the others are there.
+    """
+    from mlzoo.errors import MlzooError
+    from mlzoo.obtain import obtain
+
+    failed = False
+    for name in names:
+        try:
+            weight = obtain(name, revision=revision, license_policy=license_policy)
+        except MlzooError as error:
+            tell(f"error: {error}")
+            failed = True
+            continue
+        typer.echo(f"{weight.name}: {weight.provenance.get('source', 'a path')}, checked, in {weight.path}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def bundle(
+    names: Names,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The tar file to write.")],
+    license_policy: Policy = None,
+) -> None:
+    """Put weights, cards and licences into one file, for a machine without a network."""
+    from mlzoo import bundles
+    from mlzoo.cli.files import check_output
+
+    check_output(out)
+    with Progress("bundle", total=None) as progress:
+        counted = iter(range(1, 1_000_000))
+        digest = bundles.bundle(names, out, lambda _: progress.show(next(counted)), license_policy=license_policy)
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
+
+
+def unbundle(
+    file: Annotated[Path, typer.Argument(help="A file that `mlzoo bundle` wrote.")],
+    sha256: Annotated[str | None, typer.Option(help="What `mlzoo bundle` said; anything else is refused.")] = None,
+) -> None:
+    """Put the weights of a bundle into this machine's cache, each of them checked before the first is written."""
+    from mlzoo import bundles
+
+    with Progress("unbundle", total=None) as progress:
+        counted = iter(range(1, 1_000_000))
+        models = bundles.unbundle(file, sha256, lambda _: progress.show(next(counted)))
+    for name, model in models.items():
+        typer.echo(f"{name}: {model['license']}, from {model['source']}")
+
+
+def lock(
+    names: Annotated[list[str], typer.Argument(help="Models, hf:owner/repository, or paths.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The lock; what it holds of other models stays.")] = Path(
+        "mlzoo.lock"
+    ),
+) -> None:
+    """Write down source, commit, sha256 and plugin version of models; MLZOO_LOCK=FILE then holds to them."""
+    import mlzoo
+    from mlzoo import locks
+
+    held = dict(locks.read(out).models) if out.exists() else {}
+    for name in names:
+        predictor = mlzoo.load(name, device="cpu", exact=True)
+        found = locks.Held.of(predictor.manifest.architecture, predictor.manifest.provenance)
+        if held.get(predictor.name, found) != found:
+            tell(f"{predictor.name}: another weight than {out} held until now takes its place.")
+        held[predictor.name] = found
+        at = found.commit or next(iter(found.sha256.values()))
+        typer.echo(f"{predictor.name}: {found.source} at {at[:12]}, {found.package} {found.version}")
+    locks.write(out, held)

@@ -1,0 +1,78 @@
+"""`mlzoo verify`, `convert`, `push`: does a weight give its numbers here, in our layout, on the Hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlzoo.cli import options
+from mlzoo.cli.console import table, tell
+
+
+def verify(
+    name: Annotated[str, typer.Argument(help="Name of a model, or path to a weight.")],
+    device: options.Device = "auto",
+    dtype: options.Precision = None,
+    exact: Annotated[bool, typer.Option("--exact", help="The plain form instead of the kernels.")] = False,
+    option: options.Reader = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Rerun the reference values that a weight carries, on this machine, dtype, device and kernel.
+
+    Exit status 1 if one does not hold, or if there are none.
+    """
+    predictor = options.load_model(name, device, dtype, option, exact=exact)
+    found = predictor.verify()
+    here = {key: str(predictor.provenance[key]) for key in ("device", "dtype", "kernels")}
+    if as_json:
+        rows = [{**asdict(each), "holds": each.holds} for each in found]
+        typer.echo(json.dumps({"model": predictor.name, **here, "deviations": rows}, indent=1))
+    elif found:
+        typer.echo(f"{predictor.name} on {here['device']}, {here['dtype']}, kernels {here['kernels']}:")
+        table(
+            ("property", "largest deviation", "at most", "unit", ""),
+            [
+                (f"{each.property} per atom" if each.property == "energy" else each.property,
+                 f"{each.largest:.1e}", f"{each.tolerance:.0e}", each.unit, "holds" if each.holds else "FAILS")
+                for each in found
+            ],
+        )  # fmt: skip
+    if not found:
+        tell(f"error: no reference value is known for {predictor.name} as it was loaded.")
+    if not found or not all(each.holds for each in found):
+        raise typer.Exit(1)
+
+
+def convert(
+    source: Annotated[str, typer.Argument(help="Name of a model, or path to a weight in any format that is read.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    name: Annotated[str | None, typer.Option(help="Name on its card; the folder's by default.")] = None,
+    option: options.Reader = None,
+) -> None:
+    """Write a weight in mlzoo's layout: safetensors, JSON, checks with the original numbers, card, licence."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise typer.BadParameter(f"{out} is there already: give the name of a new folder")
+    predictor = options.load_model(source, "cpu", None, option, exact=True)
+    predictor.save(out, name)
+    again = options.load_model(str(out), "cpu", None, None, exact=True)
+    worst = max((each.largest for each in again.verify()), default=0.0)
+    typer.echo(f"{out}: {predictor.name} under {predictor.card.terms.name}; read back, largest deviation {worst:.1e}")
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(help="A folder that `mlzoo convert` or training wrote.")],
+    repository: Annotated[str, typer.Argument(help="owner/name on the Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository a private one.")] = False,
+    revision: Annotated[str | None, typer.Option(help="A branch; main by default.")] = None,
+) -> None:
+    """Publish a weight on the Hub with its card and licence, after it has given its reference values here."""
+    from mlzoo import publish
+
+    publish.check(folder)
+    options.load_model(str(folder), "cpu", None, None).verify(strict=True)
+    where = publish.push(folder, repository, private=private, revision=revision)
+    typer.echo(f'published: mlzoo.load("{where}")')

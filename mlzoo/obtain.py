@@ -1,0 +1,127 @@
+"""From what the user names to files that may be used: licence first, then the files, each of them checked.
+
+    a name ──► its card ──► licence ──► cache, or else the sources in order ──► checked files
+    hf:owner/repository ──► its page on the Hub ──┘
+    a path ──► (the licence follows once the weight is read)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlzoo import cards, licenses, sources
+from mlzoo.cards import Card
+from mlzoo.catalogue import catalogue
+from mlzoo.errors import DownloadError, UnknownModel
+from mlzoo.licenses import License
+from mlzoo.locks import Lock
+from mlzoo.sources import Fetched, hub, store
+
+log = logging.getLogger("mlzoo")
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Files of one weight on this machine, and what is known of it before it is read."""
+
+    name: str  # what the user may type again
+    path: Path  # what a reader reads: a folder or a file
+    card: Card | None = None
+    terms: License | None = None  # where a page says no more than that
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    fetched: Fetched | None = None
+
+    @property
+    def checks(self) -> Path | None:
+        """The file with its reference values."""
+        beside = self.path / "checks.json"
+        return (self.card.checks if self.card else None) or (beside if beside.is_file() else None)
+
+
+def obtain(
+    name: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    license_policy: str | None = None,
+    lock: Lock | None = None,
+) -> Weight:
+    """Find or fetch a weight.
+
+    Raises :class:`UnknownModel`, :class:`RefusedLicense` before anything is asked of the network,
+    :class:`DownloadError`, :class:`WrongChecksum` and :class:`LockMismatch`.
+    """
+    said = os.fspath(name)
+    if revision and lock:
+        raise DownloadError(f"revision={revision!r} and the lock {lock.path} both choose a revision. Leave one out.")
+    if said.startswith("hf:"):
+        return _from_hub(said, revision, license_policy, lock)
+    card = None if _is_path(said) else catalogue().find(said)
+    if card is None:
+        if revision:
+            raise DownloadError(f"revision={revision!r} chooses among commits of a Hub repository; {said} is a path.")
+        return Weight(Path(said).expanduser().resolve().name, Path(said).expanduser())
+    return _from_card(card, revision, license_policy, lock)
+
+
+def _is_path(said: str) -> bool:
+    """A path, unless a model of that name is known. Raises :class:`UnknownModel` for a path where nothing is."""
+    path = Path(said).expanduser()
+    bare = len(path.parts) == 1
+    if path.exists() and not bare:
+        return True
+    try:
+        catalogue().find(said)
+    except UnknownModel:
+        if path.exists():
+            return True
+        if not bare or re.search(r"\.[A-Za-z]+$", said):
+            raise UnknownModel(
+                f"there is no file or folder {path}. Check the path; `mlzoo list` shows the models that have names."
+            ) from None
+        return False
+    if path.exists():
+        log.warning("%s is taken for the model of that name; ./%s would be what lies here.", said, said)
+    return False
+
+
+def _from_card(card: Card, revision: str | None, policy: str | None, lock: Lock | None) -> Weight:
+    name = catalogue().name_of(card)
+    licenses.check(card.terms, name, policy)
+    if lock:
+        chosen = lock.sources(name, card.sources)
+    else:
+        chosen = sources.at_revision(card.sources, revision, name) if revision else list(card.sources)
+    try:
+        fetched = sources.fetch(chosen, "the lock" if lock else "its card")
+    except DownloadError as error:
+        raise DownloadError(
+            f"{name} cannot be fetched. {error} (Without a network: `mlzoo fetch {name}` and `mlzoo bundle {name}` "
+            "on a machine that has one, then `mlzoo unbundle` here.)"
+        ) from error
+    return Weight(name, fetched.path, card, card.terms, fetched.provenance, fetched)
+
+
+def _from_hub(said: str, revision: str | None, policy: str | None, lock: Lock | None) -> Weight:
+    source = hub.source_of(said)
+    if source is None:
+        raise UnknownModel(f"{said} is not of the form hf:owner/repository[/file][@revision].")
+    if revision:
+        source = hub.source_of(f"{said.split('@')[0]}@{revision}") or source
+    if lock:
+        (source,) = lock.sources(said, (source,))
+    whole = f"files of {source}"
+    known = sources.cached([source]) if source.files else None
+    page = hub.page_of(source) if known else ""
+    if known is None:
+        source, page = hub.listed(source)
+    card, terms = cards.read_page(page, said)
+    licenses.check(terms, said, policy)
+    fetched = known or sources.fetch([source], "the lock" if lock else "its card")
+    store.remember(whole, fetched.provenance["sha256"])
+    return Weight(said, fetched.path, card, terms, fetched.provenance, fetched)

@@ -1,0 +1,101 @@
+"""A machine of its own for each test: an empty home, a loopback Hub, the rest of the internet on loopback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from loopback.hub import Hub
+from loopback.web import Web
+
+ANI = "materialyze/M3GNet-PES-ANI-1x-Subset"
+ANI_NAME = "m3gnet-pes-ani-1x-subset"
+
+NO_NETWORK = """
+import sys
+def no_network(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        raise RuntimeError(f"the network was asked: {event} {arguments}")
+sys.addaudithook(no_network)
+"""
+
+READ_ONLY = """
+import os, sys
+CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+def read_only(event, arguments):
+    writes = event == "open" and (set(str(arguments[1] or "")) & set("wax+") or (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR))
+    if (writes or event in CHANGES) and str(arguments[0]).startswith(os.environ["HF_HOME"]):
+        raise PermissionError(13, "Permission denied", str(arguments[0]))
+sys.addaudithook(read_only)
+"""
+
+COMMAND_LINE = "import sys; sys.argv = ['mlzoo', *sys.argv[1:]]; from mlzoo.cli import main; main()"
+
+
+class Machine:
+    """One user's machine: what it caches lies in ``home``, and all its requests end on loopback."""
+
+    def __init__(self, home: Path, environment: dict[str, str]):
+        self.home = home
+        self.environment = environment | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+    def start(self, *words: object, before: str = "", code: str = COMMAND_LINE, **environment: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", textwrap.dedent(before) + textwrap.dedent(code), *map(str, words)]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, env=self.environment | environment, cwd=self.home.parent, **streams)
+
+    def run(self, *words: object, status: int = 0, **options: str) -> str:
+        """What the command line prints, both streams after each other."""
+        process = self.start(*words, **options)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == status, out + err
+        return err + out
+
+    def python(self, code: str, *words: object, **options: str) -> str:
+        """What lines of Python print."""
+        return self.run(*words, code=code, **options)
+
+
+@pytest.fixture
+def hub():
+    with Hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def machine(tmp_path, hub) -> Machine:
+    return Machine(tmp_path / "home", hub.environment(tmp_path / "home"))
+
+
+@pytest.fixture
+def ani(hub, shared) -> str:
+    """The published ANI-1x weight on the loopback Hub; its first commit."""
+    folder = shared / "weights/matgl/M3GNet-ANI-1x-Subset-PES"
+    return hub.commit(ANI, {name: (folder / name).read_bytes() for name in ("model.json", "model.pt", "state.pt")})
+
+
+@pytest.fixture
+def web():
+    with Web() as web:
+        yield web
+
+
+@pytest.fixture
+def behind_web(tmp_path, hub, web) -> Machine:
+    """A machine whose https requests reach ``web``."""
+    return Machine(tmp_path / "home", {**hub.environment(tmp_path / "home"), **web.environment()})
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder of half a megabyte: a file system of that size where one may be mounted."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system may be mounted here (needs root), so no disk can be filled")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
