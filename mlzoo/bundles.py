@@ -26,6 +26,7 @@ from mlzoo.cards import HubSource, UrlSource
 from mlzoo.catalogue import catalogue
 from mlzoo.checksums import sha256
 from mlzoo.errors import BrokenBundle, UnknownModel
+from mlzoo.licenses import UNKNOWN
 from mlzoo.obtain import Weight, obtain
 from mlzoo.sources import hub, store
 
@@ -58,9 +59,11 @@ def bundle(names: Iterable[str], out: Path, told: Told = lambda _: None, **optio
     weights = [obtain(name, **options) for name in names]
     for weight in weights:
         if weight.fetched is None:
-            raise UnknownModel(f"{weight.name} is a path. Copy it as it is; a bundle carries models that have a source.")
+            raise UnknownModel(
+                f"{weight.name} is a path. Copy it as it is; a bundle carries models that have a source."
+            )
     entries = {entry.place: entry for weight in weights for entry in _entries(weight)}
-    models = {weight.name: {**weight.provenance, "license": (weight.terms or cards.UNKNOWN).name} for weight in weights}
+    models = {weight.name: {**weight.provenance, "license": (weight.terms or UNKNOWN).name} for weight in weights}
     described = {place: entry.described() for place, entry in sorted(entries.items())}
     manifest = json.dumps({"mlzoo_bundle": VERSION, "models": models, "files": described}, indent=1).encode()
     part = out.with_name(f".part-{out.name}")
@@ -117,7 +120,7 @@ def _entries(weight: Weight) -> Iterator[Entry]:
     elif isinstance(source, UrlSource):
         for path in weight.fetched.files.values():
             yield Entry(f"mlzoo/{path.relative_to(store.folder()).as_posix()}", path)
-    if weight.card:
+    if weight.card and weight.card.sources:  # a repository in our layout carries its own
         yield Entry(f"mlzoo/cards/{weight.card.name}.md", cards.page(weight.card).encode())
         yield Entry(f"mlzoo/licenses/{weight.card.name}.txt", cards.license_text(weight.card).encode())
         if weight.card.checks:

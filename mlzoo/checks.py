@@ -27,7 +27,7 @@ TOLERANCES = {"float64": 1e-8, "float32": 1e-4}
 class Deviation:
     """How far a property is from its reference values, at worst; energies for each atom."""
 
-    property: str
+    name: str
     unit: str
     largest: float
     tolerance: float
@@ -93,7 +93,11 @@ def demand(found: Sequence[Deviation], name: str, provenance: Mapping[str, Any])
     here = ", ".join(str(provenance[key]) for key in ("device", "dtype", "kernels"))
     if not found:
         raise VerificationFailed(f"{name} has no reference values for the way it was loaded. Leave out verify=True.")
-    failed = [f"{each.property} by {each.largest:.2g} {each.unit} (at most {each.tolerance:.0e})" for each in found if not each.holds]  # fmt: skip
+    failed = [
+        f"{each.name} by {each.largest:.2g} {each.unit} (at most {each.tolerance:.0e})"
+        for each in found
+        if not each.holds
+    ]
     if failed:
         raise VerificationFailed(
             f"{name} does not give its reference values here ({here}): off in {', '.join(failed)}. "

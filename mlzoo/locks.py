@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,14 @@ class Lock:
             )
         return self.models[name]
 
-    def sources(self, name: str, sources: tuple[Source, ...]) -> list[Source]:
+    def source(self, name: str, sources: Sequence[Source]) -> Source:
         """The one source that the lock names, at its commit, with its checksums."""
         held = self.held(name)
         for source in sources:
             if str(source) == held.source:
                 files = {file: File(sha256=digest) for file, digest in held.sha256.items()}
                 at = {"revision": held.commit} if isinstance(source, HubSource) and held.commit else {}
-                return [source.model_copy(update={"files": files, **at})]
+                return source.model_copy(update={"files": files, **at})
         known = ", ".join(map(str, sources))
         raise LockMismatch(
             f"{name} comes from {held.source} in the lock {self.path}, and its card knows only {known}. "
@@ -95,7 +95,9 @@ def read(path: Path) -> Lock:
     try:
         return Lock(path, {name: Held(**held) for name, held in said["models"].items()})
     except (KeyError, TypeError, AttributeError) as error:
-        raise LockMismatch(f"{path} is a damaged lock ({error}). `mlzoo lock NAME -o {path}` writes it anew.") from error
+        raise LockMismatch(
+            f"{path} is a damaged lock ({error}). `mlzoo lock NAME -o {path}` writes it anew."
+        ) from error
 
 
 def write(path: Path, models: Mapping[str, Held]) -> None:

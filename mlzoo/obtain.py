@@ -1,8 +1,8 @@
 """From what the user names to files that may be used: licence first, then the files, each of them checked.
 
-    a name ──► its card ──► licence ──► cache, or else the sources in order ──► checked files
-    hf:owner/repository ──► its page on the Hub ──┘
-    a path ──► (the licence follows once the weight is read)
+a name ──► its card ──► licence ──► cache, or else the sources in order ──► checked files
+hf:owner/repository ──► its page on the Hub ──┘
+a path ──► (the licence follows once the weight is read)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlzoo import cards, licenses, sources
-from mlzoo.cards import Card
+from mlzoo.cards import Card, HubSource
 from mlzoo.catalogue import catalogue
 from mlzoo.errors import DownloadError, UnknownModel
 from mlzoo.licenses import License
@@ -94,7 +94,7 @@ def _from_card(card: Card, revision: str | None, policy: str | None, lock: Lock 
     name = catalogue().name_of(card)
     licenses.check(card.terms, name, policy)
     if lock:
-        chosen = lock.sources(name, card.sources)
+        chosen = [lock.source(name, card.sources)]
     else:
         chosen = sources.at_revision(card.sources, revision, name) if revision else list(card.sources)
     try:
@@ -114,7 +114,9 @@ def _from_hub(said: str, revision: str | None, policy: str | None, lock: Lock | 
     if revision:
         source = hub.source_of(f"{said.split('@')[0]}@{revision}") or source
     if lock:
-        (source,) = lock.sources(said, (source,))
+        held = lock.source(said, (source,))
+        assert isinstance(held, HubSource)
+        source = held
     whole = f"files of {source}"
     known = sources.cached([source]) if source.files else None
     page = hub.page_of(source) if known else ""

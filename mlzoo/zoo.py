@@ -1,6 +1,6 @@
 """`mlzoo.load`: from a name or a path to a predictor.
 
-    name ──► files (`obtain`) ──► config and tensors (`reading`) ──► network ──► faster form, checked ──► predictor
+name ──► files (`obtain`) ──► config and tensors (`reading`) ──► network ──► faster form, checked ──► predictor
 """
 
 from __future__ import annotations

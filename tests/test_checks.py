@@ -32,7 +32,7 @@ def test_a_model_gives_its_own_numbers_again():
     predictor = predictor_of(Charged(), torch.float64)
     written = json.loads(json.dumps(checks.make(predictor)))
     found = checks.compare(predictor, written)
-    assert {each.property for each in found} == {each.name for each in predictor.model.predicts}
+    assert {each.name for each in found} == {each.name for each in predictor.model.predicts}
     assert max(each.largest for each in found) == 0
 
 
@@ -41,7 +41,7 @@ def test_conditions_are_part_of_a_check():
     written = checks.make(predictor)
     for check in written["checks"]:
         check["conditions"]["charge"] += 0.5
-    largest = {each.property: each.largest for each in checks.compare(predictor, written)}
+    largest = {each.name: each.largest for each in checks.compare(predictor, written)}
     assert largest["energies"] == pytest.approx(0.5)
 
 
@@ -49,7 +49,7 @@ def test_another_model_deviates():
     written = checks.make(predictor_of(Charged(), torch.float64))
     other = Charged()
     torch.nn.init.constant_(other.strength, 1.1)
-    failed = [each.property for each in checks.compare(predictor_of(other, torch.float64), written) if not each.holds]
+    failed = [each.name for each in checks.compare(predictor_of(other, torch.float64), written) if not each.holds]
     assert {"energy", "forces", "stress"} <= set(failed)
 
 

@@ -142,7 +142,7 @@ def test_the_original_codes_numbers_hold(shared, name, convention, dtype, quiet)
     applicable = checks.applicable(CHECKS[name], predictor.provenance)
     assert len(applicable["checks"]) >= 2
     found = checks.compare(predictor, applicable)
-    assert {deviation.property for deviation in found} <= CARDS[name].predicts.keys()
+    assert {deviation.name for deviation in found} <= CARDS[name].predicts.keys()
     assert [deviation for deviation in found if not deviation.holds] == []
 
 

@@ -3,6 +3,7 @@
 Importing it loads no torch, no ASE and no plugin; each command does so when it runs.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -75,7 +76,7 @@ def mlzoo(
     """A zoo of atomistic graph neural networks: energies, forces, relaxation and molecular dynamics."""
 
 
-COMMANDS = {
+COMMANDS: dict[Callable[..., None], str] = {
     list_: "mlzoo list 'm3gnet*' --elements Na,Cl",
     info: "mlzoo info m3gnet-emt",
     licenses: "mlzoo licenses",

@@ -74,7 +74,7 @@ def licenses(
     from mlzoo.catalogue import catalogue, list_models
 
     cards = [catalogue().find(name) for name in names] if names else list_models()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "model": catalogue().name_of(card),
             "license": card.license,

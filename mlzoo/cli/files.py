@@ -132,9 +132,13 @@ def one_line(error: Exception) -> str:
 # Out
 
 
-def frame_of(atoms: Atoms, results: dict[str, Any]) -> Atoms:
-    """A copy that carries results: those ASE knows in a calculator, the others in ``info`` and ``arrays``."""
+def frame_of(atoms: Atoms, results: dict[str, Any], provenance: dict[str, Any]) -> Atoms:
+    """A copy that carries results: those ASE knows in a calculator, the others in ``info`` and ``arrays``.
+
+    The provenance of the model stands in ``info["mlzoo"]``, and so in the header of an extxyz frame.
+    """
     frame = atoms.copy()
+    frame.info["mlzoo"] = provenance
     known = {name: value for name, value in results.items() if name in all_properties}
     for name in known:  # the file may have carried its own under the same names
         frame.info.pop(name, None)
@@ -149,7 +153,8 @@ def frame_of(atoms: Atoms, results: dict[str, Any]) -> Atoms:
 def evaluated(atoms: Atoms) -> Atoms:
     """A copy with what the calculator said last of energy, forces and stress."""
     results = {name: atoms.calc.results[name] for name in ("energy", "forces", "stress") if name in atoms.calc.results}
-    return frame_of(atoms, {name: value.copy() if hasattr(value, "copy") else value for name, value in results.items()})
+    copies = {name: value.copy() if hasattr(value, "copy") else value for name, value in results.items()}
+    return frame_of(atoms, copies, atoms.calc.predictor.provenance)
 
 
 def check_output(out: Path, source: Path | None = None) -> None:

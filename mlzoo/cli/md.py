@@ -240,7 +240,11 @@ def _run(atoms: Atoms, plan: Plan, first: int, out: Path, anew: bool) -> None:
     with ExitStack() as stack:
         dynamics = _integrator(atoms, plan)
         said = _numbers(atoms, first)
-        append = stack.enter_context(growing(out, {"type": "molecular-dynamics", **asdict(plan)}, anew=anew))
+        append = stack.enter_context(
+            growing(
+                out, {"type": "molecular-dynamics", **asdict(plan), "mlzoo": atoms.calc.predictor.provenance}, anew=anew
+            )
+        )
         progress = stack.enter_context(Progress("md", plan.steps, every=max(1, plan.steps // LINES)))
         if anew:
             append(_frame(atoms, plan, first, dynamics))

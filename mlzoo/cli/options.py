@@ -26,11 +26,14 @@ Device = Annotated[str, typer.Option("--device", help="auto (a GPU where there i
 Precision = Annotated[Dtype | None, typer.Option("--dtype", help="Default: what the weight was stored in.")]
 Frame = Annotated[int, typer.Option("--index", help="Which frame of FILE; negative counts from the end.")]
 Reader = Annotated[
-    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="For the reader of the format: convention=v4.")
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="For the reader of the format: convention=v4."),
 ]
 
 
-def load_model(model: str, device: str, dtype: Dtype | None, reader: list[str] | None, exact: bool = False) -> Predictor:
+def load_model(
+    model: str, device: str, dtype: Dtype | None, reader: list[str] | None, exact: bool = False
+) -> Predictor:
     import mlzoo
 
     said = [option.partition("=") for option in reader or ()]

@@ -80,7 +80,7 @@ def predict(
     failed: list[Answer] = []
     written = 0
     with ExitStack() as stack:
-        write = stack.enter_context(_writer(out)) if out else None
+        write = stack.enter_context(_writer(out, predictor.provenance)) if out else None
         progress = stack.enter_context(Progress("predict", total=None))
         for count, answer in enumerate(_answers(predictor, _chain(first, frames), names), 1):
             progress.show(count)
@@ -161,8 +161,9 @@ def _answers(predictor: Predictor, frames: Iterable[FrameRead], names: tuple[str
 class _writer:
     """The output file, opened with the first frame, in place when the last is written."""
 
-    def __init__(self, out: Path):
+    def __init__(self, out: Path, provenance: dict[str, Any]):
         self._out = out
+        self._provenance = provenance
         self._stack = ExitStack()
 
     def __enter__(self) -> Callable[[Answer], None]:
@@ -179,7 +180,7 @@ class _writer:
             assert answer.atoms is not None
             assert answer.results is not None
             file = file or self._stack.enter_context(part.open("w"))
-            ase_write(file, frame_of(answer.atoms, answer.results), format="extxyz")
+            ase_write(file, frame_of(answer.atoms, answer.results, self._provenance), format="extxyz")
 
         return write
 

@@ -136,7 +136,13 @@ def _optimize(
     )
     outcome: Outcome | None = None
     with ExitStack() as stack:
-        about = {"type": "relaxation", "optimizer": optimizer.value, "cell": cell, "fmax": fmax}
+        about = {
+            "type": "relaxation",
+            "optimizer": optimizer.value,
+            "cell": cell,
+            "fmax": fmax,
+            "mlzoo": atoms.calc.predictor.provenance,
+        }
         append = stack.enter_context(growing(trajectory, about, anew=not continued)) if trajectory else None
         progress = stack.enter_context(Progress("relax", total=steps, every=1))
         for step, converged in enumerate(minimizer.irun(fmax=fmax, steps=steps)):

@@ -36,7 +36,7 @@ def verify(
         table(
             ("property", "largest deviation", "at most", "unit", ""),
             [
-                (f"{each.property} per atom" if each.property == "energy" else each.property,
+                (f"{each.name} per atom" if each.name == "energy" else each.name,
                  f"{each.largest:.1e}", f"{each.tolerance:.0e}", each.unit, "holds" if each.holds else "FAILS")
                 for each in found
             ],

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mlzoo.cards import HubSource, PackageSource, Source, UrlSource
+from mlzoo.cards import File, HubSource, PackageSource, Source, UrlSource
 from mlzoo.checksums import sha256
 from mlzoo.errors import DownloadError, WrongChecksum
 from mlzoo.sources import hub, packages, store, urls
@@ -36,15 +36,17 @@ class Fetched:
 
 def at_revision(sources: Sequence[Source], revision: str, name: str) -> list[Source]:
     """Hub sources at another revision than the card's, of which no checksum is known. Raises :class:`DownloadError`."""
-    chosen = [
+    chosen: list[Source] = [
         source
         if source.revision == revision
-        else HubSource(hub=source.hub, revision=revision, files={name: {} for name in source.files})
+        else HubSource(hub=source.hub, revision=revision, files={name: File() for name in source.files})
         for source in sources
         if isinstance(source, HubSource)
     ]
     if not chosen:
-        raise DownloadError(f"{name} has no Hub repository whose revision could be chosen. Leave out revision={revision!r}.")
+        raise DownloadError(
+            f"{name} has no Hub repository whose revision could be chosen. Leave out revision={revision!r}."
+        )
     return chosen
 
 

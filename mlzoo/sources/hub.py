@@ -16,7 +16,7 @@ from mlzoo.sources import store
 from mlzoo.sources.found import Found
 from mlzoo.sources.urls import explain_write
 
-NAME = re.compile(r"hf:(?P<hub>[\w.-]+/[\w.-]+)(?P<file>/[\w./-]+)?(@(?P<revision>[\w./-]+))?")
+NAME = re.compile(r"hf:(?P<hub>[\w.-]+/[\w.-]+)(?P<file>(/[\w-]+(\.[\w-]+)*)+)?(@(?P<revision>[\w./-]+))?")
 NO_WEIGHTS = (".md", ".png", ".jpg", ".jpeg", ".svg", ".pdf", ".gitattributes", ".gitignore")
 
 
@@ -133,7 +133,11 @@ def _resume(source: HubSource, name: str, revision: str) -> None:
     said = get_hf_file_metadata(url)  # once: the client's own call waits half a minute where there is no network
     if said.commit_hash is None:
         raise DownloadError(f"{url} does not answer as a Hub does: a proxy or a login stands in between")
-    if not said.size or said.size <= constants.DOWNLOAD_CHUNK_SIZE or not re.fullmatch(r"[0-9a-f]{64}", said.etag or ""):
+    if (
+        not said.size
+        or said.size <= constants.DOWNLOAD_CHUNK_SIZE
+        or not re.fullmatch(r"[0-9a-f]{64}", said.etag or "")
+    ):
         return
     blobs = cache() / repo_folder_name(repo_id=source.hub, repo_type="model") / "blobs"
     blob, part = blobs / str(said.etag), blobs / f"{said.etag}.part"
@@ -191,7 +195,8 @@ def _explain(error: Exception, source: HubSource, name: str) -> str:
     network = [each for each in chain if type(each).__module__.split(".")[0].startswith(("httpx", "httpcore"))]
     if network or said(errors.LocalEntryNotFoundError):
         why = str(network[-1]) if network else str(error)
-        return f"{constants.ENDPOINT} cannot be reached for {name} of {source} ({why}). Is there a network? HF_ENDPOINT names a mirror."
+        at = f"{constants.ENDPOINT} cannot be reached for {name} of {source} ({why})"
+        return f"{at}. Is there a network? HF_ENDPOINT names a mirror."
     if isinstance(error, OSError):
         return f"{name} of {source}: {explain_write(error, cache())}"
     return f"{name} of {source}: {type(error).__name__}: {error}"

@@ -120,7 +120,9 @@ def _stream(url: str, part: Path, begin: int, size: int | None) -> None:
                 if file.tell() == 0 and is_html(piece):
                     raise DownloadError(_html(url))
                 if file.tell() + len(piece) > (size or LARGEST):
-                    raise DownloadError(f"{url} does not end after the {size or LARGEST} bytes that it may have. Refused.")
+                    raise DownloadError(
+                        f"{url} does not end after the {size or LARGEST} bytes that it may have. Refused."
+                    )
                 file.write(piece)
                 bar.update(len(piece))
     if size is not None and part.stat().st_size != size:
@@ -137,7 +139,9 @@ def _answer(url: str, begin: int) -> Any:
     at = url
     for _ in range(REDIRECTS + 1):
         if urlsplit(at).scheme != "https":
-            raise DownloadError(f"{url} leads to {at}, which is not https: anybody on the way could change it. Refused.")
+            raise DownloadError(
+                f"{url} leads to {at}, which is not https: anybody on the way could change it. Refused."
+            )
         answer = requests.get(at, headers=headers, stream=True, allow_redirects=False, timeout=TIMEOUT)
         if answer.status_code == 416:  # what is here is longer than the file
             return _answer(url, 0)

@@ -8,13 +8,30 @@ from importlib.metadata import version
 import pytest
 
 from mlzoo import registry
+from mlzoo.cli import COMMANDS
 from mlzoo.errors import PluginError
+
+NAMES = [command.__name__.rstrip("_") for command in COMMANDS]
+AS_JSON = {
+    "list": [],
+    "info": ["m3gnet-emt"],
+    "licenses": [],
+    "predict": ["copper.extxyz"],
+    "verify": ["m3gnet-emt"],
+    "plugins": [],
+}
 
 
 def test_without_arguments_it_prints_its_help(mlzoo):
     asked = mlzoo()
     assert asked.exit_code == 0
-    assert all(command in asked.stdout for command in ("predict", "relax", "md", "plugins"))
+    assert all(f"\n  {command} " in asked.stdout for command in NAMES)
+
+
+def test_the_help_says_what_an_exit_status_means(mlzoo):
+    said = " ".join(mlzoo("--help").stdout.split())
+    for meaning in ("0 when all went well", "1 when part of it did not", "2 when nothing was done", "130 after Ctrl-C"):
+        assert meaning in said
 
 
 def test_version(mlzoo):
@@ -30,11 +47,20 @@ def test_python_m_mlzoo_is_light():
     assert (said.returncode, said.stdout) == (0, f"mlzoo {version('mlzoo')}\n")
 
 
-@pytest.mark.parametrize("command", ["predict", "relax", "md", "plugins"])
+@pytest.mark.parametrize("command", NAMES)
 def test_each_command_has_help(mlzoo, command):
     asked = mlzoo(command, "--help")
     assert asked.exit_code == 0
     assert "Usage: " in asked.stdout
+
+
+@pytest.mark.parametrize("command", NAMES)
+def test_json_is_json_and_nothing_else(mlzoo, copper, command):
+    assert ("--json" in mlzoo(command, "--help").stdout) == (command in AS_JSON)
+    if command in AS_JSON:
+        asked = mlzoo(command, *AS_JSON[command], "--json")
+        assert (asked.exit_code, asked.stderr) == (0, "")
+        assert json.loads(asked.stdout)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ class TestLoad:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("target", ["http://mirror.example.org/state.pt", "http://raw.githubusercontent.com/state.pt"])
+    @pytest.mark.parametrize(
+        "target", ["http://mirror.example.org/state.pt", "http://raw.githubusercontent.com/state.pt"]
+    )
     def test_plain_http_is_never_asked(self, behind_web, web, target):
         web.files[target] = web.files[STATE]
         web.redirects[STATE] = target

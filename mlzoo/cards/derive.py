@@ -1,0 +1,58 @@
+"""Cards that nobody wrote: of a weight made from another one, of a weight that came without."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from mlzoo.cards.schema import Card, HubSource
+from mlzoo.licenses import KNOWN, UNKNOWN, License
+
+if TYPE_CHECKING:
+    from mlzoo.model import Model
+
+
+def bare(name: str, architecture: str, model: Model, terms: License = UNKNOWN) -> Card:
+    """The card of a weight that came without one: it says what the network shows, and that the rest is not stated."""
+    from ase.data import chemical_symbols
+
+    known = terms.id.lower() in KNOWN or terms.id == "unknown"
+    licence = {} if known else {"license_name": terms.name, "license_link": terms.link or "not given"}
+    return Card(
+        name=slug(name),
+        license=terms.id.lower(),
+        **licence,  # type: ignore[arg-type]
+        summary="A weight without a card.",
+        architecture=architecture,
+        elements=tuple(chemical_symbols[z] for z in model.elements),
+        predicts={each.name: each.unit for each in model.predicts},
+        theory="not stated",
+        training_data="not stated",
+        dispersion="not stated",
+        citation="",
+        text=f"# {name}\n\nThis weight came without a card: nobody has said what it was trained on.\n",
+    )
+
+
+def slug(name: str) -> str:
+    """A name as cards have it: small letters, digits, dots, dashes."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).lstrip("._-") or "weight"
+
+
+def derived(card: Card, name: str, **changes: Any) -> Card:
+    """The card of a weight made from another one: its licence and its authors stay, its sources do not."""
+    base = next((source.hub for source in card.sources if isinstance(source, HubSource)), card.name)
+    note = f"# {name}\n\nMade from {card.name} by mlzoo; licence and citation are those of the original.\n\n{card.text}"
+    fresh = {"name": name, "aliases": (), "sources": (), "base_model": base, "text": note, "format": "mlzoo"}
+    return card.model_copy(update={**fresh, "options": {}, "package": "mlzoo", "path": None, **changes})
+
+
+def license_text(card: Card) -> str:
+    """What stands in the file LICENSE beside a weight: the text where we have it, else name, link and what it obliges to."""
+    template = files("mlzoo").joinpath("license_texts", f"{card.license}.txt")
+    if template.is_file() and card.copyright:
+        return template.read_text(encoding="utf-8").replace("{copyright}", card.copyright)
+    terms = card.terms
+    notice = f"{card.copyright}\n" if card.copyright else ""
+    return f"{notice}{terms.name}\n{terms.link}\n\nObliges to this: {terms.obliges}.\n"

@@ -1,0 +1,191 @@
+"""What is there and under which licence: `mlzoo list`, `info` and `licenses`, as fast as a person types."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlzoo.catalogue import catalogue
+from mlzoo.sources import store
+
+PAGES = Path(__file__).parents[2] / "model_cards"
+FRONT = {page.stem: yaml.safe_load(page.read_text(encoding="utf-8").split("---\n")[1]) for page in PAGES.glob("*.md")}
+SERVED = {name: fields for name, fields in FRONT.items() if "retired" not in fields["mlzoo"]}
+UNKNOWN = " ".join(sorted(name for name, fields in SERVED.items() if fields["license"] == "unknown"))
+RETIRED = "m3gnet-mp-2021.2.8-efs"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_what_bundles_brought_here(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "folder", lambda: tmp_path_factory.getbasetemp() / "none")
+        catalogue.cache_clear()
+        yield
+    catalogue.cache_clear()
+
+
+def names(table: str) -> set[str]:
+    """First column of a table, without its title."""
+    title, *rows = table.splitlines()
+    assert title.split()[0] == "name"
+    return {row.split()[0] for row in rows}
+
+
+class TestList:
+    def test_every_card_that_is_served(self, mlzoo):
+        assert names(mlzoo("list").stdout) == SERVED.keys()
+
+    def test_a_row_says_what_decides(self, mlzoo):
+        (row,) = [row for row in mlzoo("list").stdout.splitlines() if row.startswith("m3gnet-r2scan-nabh")]
+        cells = [cell.strip() for cell in row.split("  ") if cell.strip()]
+        assert cells == ["m3gnet-r2scan-nabh", "energy, forces, stress", "H B Na", "bsd-3-clause", "yes", "1.2 MB"]
+
+    @pytest.mark.parametrize(
+        ("words", "there", "not_there"),
+        [
+            ("--elements B,Na", "m3gnet-r2scan-nabh m3gnet-mp-2021.2.8-pes", "m3gnet-emt"),
+            ("--elements Cu --predicts forces", "m3gnet-emt", "m3gnet-pes-ani-1x-subset m3gnet-mp-2018.6.1-eform"),
+            ("--predicts formation_energy_per_atom", "m3gnet-mp-2018.6.1-eform", "m3gnet-mp-2021.2.8-pes"),
+            ("--license MIT", "m3gnet-emt", "m3gnet-mp-2021.2.8-pes"),
+            ("--commercial-use", "m3gnet-emt m3gnet-mp-2021.2.8-pes", UNKNOWN),
+            ("--no-commercial-use", UNKNOWN, "m3gnet-emt m3gnet-mp-2021.2.8-pes"),
+            ("--architecture m3gnet", "m3gnet-emt", ""),
+            ("*matpes*", "m3gnet-matpes-pbe-v2025.1-pes m3gnet-pes-matpes-pbe-2025.2", "m3gnet-emt"),
+            ("*matpes* --commercial-use", "m3gnet-matpes-pbe-v2025.1-pes", "m3gnet-pes-matpes-pbe-2025.2"),
+        ],
+    )
+    def test_filters(self, mlzoo, words, there, not_there):
+        found = names(mlzoo("list", *words.split()).stdout)
+        assert set(there.split()) <= found
+        assert not set(not_there.split()) & found
+
+    @pytest.mark.parametrize("pattern", ["m3gnet-nabh", "*-NABH", "M3GNet-N*"])
+    def test_a_pattern_also_fits_upstreams_names(self, mlzoo, pattern):
+        assert names(mlzoo("list", pattern).stdout) == {"m3gnet-r2scan-nabh"}
+
+    @pytest.mark.parametrize("words", [["megnet*"], ["--elements", "Po"], ["--architecture", "mace"]], ids=" ".join)
+    def test_nothing_that_fits_is_said(self, mlzoo, words):
+        asked = mlzoo("list", *words)
+        assert (asked.exit_code, asked.output) == (1, "no model fits that.\n")
+
+    def test_json_says_what_the_front_matter_says(self, mlzoo):
+        found = {card["name"]: card for card in json.loads(mlzoo("list", "--json").stdout)}
+        assert found.keys() == SERVED.keys()
+        for name, card in found.items():
+            assert card["license"] == SERVED[name]["license"]
+            assert card["commercial_use"] is (
+                None if name in UNKNOWN.split() else True
+            )  # so far there is no other kind
+            assert card["elements"] == SERVED[name]["mlzoo"]["elements"]
+
+
+class TestInfo:
+    @pytest.mark.parametrize("name", ["m3gnet-r2scan-nabh", "m3gnet-nabh", "M3GNet-NaBH", "M3GNET-R2SCAN-NABH"])
+    def test_by_name_and_alias_in_any_case(self, mlzoo, name):
+        first, _, *lines = mlzoo("info", name).stdout.splitlines()
+        assert first.startswith("m3gnet-r2scan-nabh: M3GNet potential for Na-B-H")
+        said = {line[:16].strip(): line[16:] for line in lines}
+        assert said["elements"] == "H B Na"
+        assert said["theory"] == "r²SCAN"
+        assert said["licence"] == "BSD 3-Clause License (https://spdx.org/licenses/BSD-3-Clause)"
+        assert said["commercial use"] == "yes"
+        assert said["aliases"] == "m3gnet-nabh"
+
+    def test_an_unstated_licence(self, mlzoo):
+        said = mlzoo("info", "m3gnet-pes-matpes-pbe-2025.2").stdout
+        assert "licence         no licence stated" in said
+        assert "commercial use  not known" in said
+        assert "nothing is granted until the authors say what is allowed" in said
+
+    def test_what_to_cite(self, mlzoo):
+        said = mlzoo("info", "m3gnet-nabh", "--bibtex").stdout
+        assert said.startswith("@article{")
+        assert "doi     = {10.1016/j.joule.2025.102130}" in said
+        assert said == FRONT["m3gnet-r2scan-nabh"]["mlzoo"]["citation"]
+
+    def test_json(self, mlzoo):
+        said = json.loads(mlzoo("info", "m3gnet-nabh", "--json").stdout)
+        assert (said["name"], said["license"], said["commercial_use"]) == ("m3gnet-r2scan-nabh", "bsd-3-clause", True)
+        assert said["predicts"]["forces"] == "eV/Å"
+        assert said["bytes"] == 1_175_121  # model.json, model.pt and state.pt as published
+
+
+@pytest.mark.parametrize("command", ["info", "licenses", "verify", "fetch"])
+@pytest.mark.parametrize("asked", [RETIRED, RETIRED.upper()])
+def test_a_retired_name_gives_its_reason_and_its_successor(mlzoo, command, asked):
+    refused = mlzoo(command, asked)
+    assert refused.exit_code == (1 if command == "fetch" else 2)
+    assert f"error: {RETIRED} is retired: this was MatGL's first name of 2023" in refused.stderr
+    assert refused.stderr.endswith(" Use m3gnet-mp-2021.2.8-pes instead.\n")
+
+
+@pytest.mark.parametrize("command", ["info", "licenses", "verify"])
+def test_an_unknown_name_offers_the_nearest(mlzoo, command):
+    refused = mlzoo(command, "m3gnet-etm")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "error: no model is called 'm3gnet-etm'. Did you mean m3gnet-emt or " in refused.stderr
+    assert "`mlzoo list` shows them all; a path to a weight works too." in refused.stderr
+
+
+class TestLicenses:
+    def test_each_weight_stands_under_its_licence(self, mlzoo):
+        titles = {"MIT License": "mit", "BSD 3-Clause License": "bsd-3-clause", "no licence stated": "unknown"}
+        found = {}
+        for group in mlzoo("licenses").stdout.strip().split("\n\n"):
+            title, *lines = group.splitlines()
+            (models,) = [line.split(maxsplit=1)[1] for line in lines if line.startswith("  models ")]
+            found |= dict.fromkeys(models.split(", "), titles[title])
+        assert found == {name: fields["license"] for name, fields in SERVED.items()}
+
+    def test_a_group_says_what_its_licence_obliges_to(self, mlzoo):
+        assert mlzoo("licenses", "m3gnet-nabh").stdout == (
+            "BSD 3-Clause License\n"
+            "  text            https://spdx.org/licenses/BSD-3-Clause\n"
+            "  commercial use  yes\n"
+            "  obliges to      keep the copyright notice and the licence text in copies; "
+            "do not use the authors' names to endorse what you derive\n"
+            "  notice to keep  Copyright (c) 2022, Materials Virtual Lab\n"
+            "  models          m3gnet-r2scan-nabh\n\n"
+        )
+
+    def test_json(self, mlzoo):
+        rows = {row["model"]: row for row in json.loads(mlzoo("licenses", "--json").stdout)}
+        assert {name: row["license"] for name, row in rows.items()} == {
+            name: fields["license"] for name, fields in SERVED.items()
+        }
+        assert all(row["obliges"] for row in rows.values())
+        assert rows["m3gnet-emt"]["copyright"] == FRONT["m3gnet-emt"]["mlzoo"]["copyright"]
+
+
+@pytest.mark.parametrize("words", [["list"], ["info", "m3gnet-emt"]], ids=" ".join)
+class TestStart:
+    """In processes of their own, without bytecode files, which are Python's and not ours."""
+
+    def test_it_takes_less_than_half_a_second(self, words):
+        command = [sys.executable, "-B", "-m", "mlzoo", *words]
+        best = float("inf")
+        for _ in range(20):  # on a busy machine the shortest of a few says how long it takes
+            begin = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            best = min(best, time.perf_counter() - begin)
+            if best < 0.5:
+                break
+        assert best < 0.5
+
+    def test_it_brings_in_nothing_heavy(self, words):
+        code = """
+import sys
+from mlzoo.cli import app
+try:
+    app(sys.argv[1:])
+finally:
+    heavy = {"torch", "ase", "numpy", "pymatgen", "numba", "httpx", "requests"} & sys.modules.keys()
+    print("heavy:", *sorted(heavy))
+"""
+        ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, encoding="utf-8", check=True)
+        assert "m3gnet-emt" in ran.stdout
+        assert ran.stdout.splitlines()[-1] == "heavy:"
