@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlzoo import registry
 from mlzoo.cards import Card, Tombstone, parse
-from mlzoo.errors import InvalidCard, PluginError, UnknownModel
+from mlzoo.errors import InvalidCard, PluginError, UnknownModel, UnsupportedElement
 from mlzoo.sources import store
 
 log = logging.getLogger("mlzoo")
@@ -32,7 +32,7 @@ class Catalogue:
 
     def add(self, entry: Card | Tombstone, package: str) -> None:
         """On a clash of names what was there stays; a plugin's is reached as ``package:name``, a bundle's is the same."""
-        taken = entry.name in self.cards or entry.name in self.retired
+        taken = entry.name in self.cards or entry.name in self.retired or entry.name in self.aliases
         if taken and package == BUNDLE:
             return
         name = f"{package}:{entry.name}" if taken else entry.name
@@ -53,19 +53,18 @@ class Catalogue:
             retirement = self.retired[known].retired
             instead = f" Use {retirement.successor} instead." if retirement.successor else ""
             raise UnknownModel(f"{known} is retired: {retirement.reason.rstrip('.')}.{instead}")
-        raise UnknownModel(
-            f"no model is called {name!r}. Did you mean {' or '.join(self.nearest(name))}? "
-            "`mlzoo list` shows them all; a path to a weight works too."
-        )
+        near = self.nearest(name)
+        meant = f"Did you mean {' or '.join(near)}? " if near else ""
+        raise UnknownModel(f"no model is called {name!r}. {meant}`mlzoo list` shows them all.")
 
     def name_of(self, card: Card) -> str:
         """The name under which a card is reached, which a clash may have made longer than its own."""
         return next((name for name, known in self.cards.items() if known is card), card.name)
 
     def nearest(self, name: str) -> list[str]:
-        """The three names that look most like it."""
+        """Up to three names that look like it."""
         spellings = {**{known.lower(): known for known in self.cards}, **self.aliases}
-        near = difflib.get_close_matches(name.lower(), spellings, n=6, cutoff=0.4) or sorted(spellings)
+        near = difflib.get_close_matches(name.lower(), spellings, n=6, cutoff=0.5)
         return list(dict.fromkeys(spellings[spelling] for spelling in near))[:3]
 
     def recognise(self, checksums: Mapping[str, str]) -> Card | None:
@@ -111,8 +110,10 @@ def list_models(
 
     ``elements`` must all be covered, ``predicts`` names a property, ``license`` is an SPDX id in any case;
     ``commercial_use=True`` takes those that surely allow it, ``False`` the others.
+
+    Raises :class:`UnsupportedElement` for what is no chemical symbol.
     """
-    wanted = {elements} if isinstance(elements, str) else set(elements)
+    wanted = _symbols([elements] if isinstance(elements, str) else elements)
     return [
         card
         for name, card in sorted(catalogue().cards.items())
@@ -128,6 +129,17 @@ def list_models(
 def card(name: str) -> Card:
     """The card of a model. Raises :class:`UnknownModel` with the nearest names."""
     return catalogue().find(name)
+
+
+def _symbols(elements: Iterable[str]) -> set[str]:
+    symbols = {element.capitalize() for element in elements}
+    if not symbols:
+        return symbols
+    from ase.data import atomic_numbers
+
+    if unknown := sorted(symbols - atomic_numbers.keys()):
+        raise UnsupportedElement(f"{', '.join(unknown)} is no chemical symbol. Write them as H, Na, Cl.")
+    return symbols
 
 
 def _pages(problems: list[str]) -> Iterator[tuple[str, Path]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlzoo import registry
 from mlzoo.cards import File, HubSource, Source
@@ -82,9 +82,12 @@ class Lock:
                 )
 
 
-def in_force(path: str | os.PathLike[str] | None) -> Lock | None:
-    """The lock that the argument or the variable ``MLZOO_LOCK`` names. Raises :class:`LockMismatch`, `UnreadableFile`."""
-    chosen = path or os.environ.get(VARIABLE)
+def in_force(path: str | os.PathLike[str] | Literal[False] | None) -> Lock | None:
+    """The lock that the argument names, or else the variable ``MLZOO_LOCK``; none for False.
+
+    Raises :class:`LockMismatch` or :class:`UnreadableFile`.
+    """
+    chosen = os.environ.get(VARIABLE) if path is None else path
     return read(Path(chosen)) if chosen else None
 
 

@@ -38,6 +38,11 @@ class Weight:
     fetched: Fetched | None = None
 
     @property
+    def key(self) -> str:
+        """What a lock calls it: its name, or the path as it was given."""
+        return self.name if self.fetched else str(self.path)
+
+    @property
     def checks(self) -> Path | None:
         """The file with its reference values."""
         beside = self.path / "checks.json"
@@ -72,7 +77,7 @@ def obtain(
 def _is_path(said: str) -> bool:
     """A path, unless a model of that name is known. Raises :class:`UnknownModel` for a path where nothing is."""
     path = Path(said).expanduser()
-    bare = len(path.parts) == 1
+    bare = not {"/", os.sep, "~"} & set(said)
     if path.exists() and not bare:
         return True
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ import torch
 from ase.data import chemical_symbols
 from jaxtyping import Float
 
-from mlzoo import cards, checks, weights
+from mlzoo import cards, checks, publish, weights
 from mlzoo.batching import Prediction, answer_in_batches, split
 from mlzoo.cards import Card
 from mlzoo.derivatives import check_properties, evaluate, hessian
@@ -64,7 +64,7 @@ class Predictor:
 
     @property
     def dtype(self) -> torch.dtype:
-        return getattr(torch, self.manifest.dtype)
+        return getattr(torch, self.here["dtype"])
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -173,10 +173,16 @@ class Predictor:
         weights.write(folder, self.manifest, self.model.state_dict(), reference, card)
         return folder
 
+    def push(self, repository: str, *, private: bool = False, revision: str | None = None) -> str:
+        """Publish the weight on the Hub, in our layout; ``hf:owner/name@commit``. Raises :class:`PublishError`."""
+        with tempfile.TemporaryDirectory() as folder:
+            saved = self.save(Path(folder) / repository.rpartition("/")[2])
+            return publish.push(saved, repository, private=private, revision=revision)
+
     def in_float64(self) -> Predictor:
         """The plain form of the same weights in float64 on the CPU: what reference values are made with."""
         plain = copy.deepcopy(self.model).to("cpu", torch.float64)
-        return Predictor(plain, replace(self.manifest, dtype="float64"), self.name, self.card)
+        return Predictor(plain, self.manifest, self.name, self.card, here={"device": "cpu", "dtype": "float64"})
 
     def _reference_values(self) -> dict[str, Any] | None:
         """Those that were made with the options that this weight was loaded with."""

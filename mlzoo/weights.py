@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -46,9 +47,12 @@ def is_ours(path: Path) -> bool:
 
 
 def write(folder: Path, manifest: Manifest, state: Mapping[str, Tensor], checks: Mapping[str, Any], card: Card) -> None:
-    """Write a weight, its card and its licence; tensors that share memory are written once each."""
+    """Write a weight, its card and its licence; tensors that share memory are written once each.
+
+    What float32 holds without rounding is stored in it: loading gives the same numbers in float64.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    tensors = {name: _smallest(tensor.detach().cpu().clone()).contiguous() for name, tensor in state.items()}
     (folder / "model.safetensors").write_bytes(save(tensors))
     write_json(folder / "config.json", asdict(manifest))
     write_json(folder / "checks.json", checks)
@@ -71,3 +75,10 @@ def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
         return Manifest(**said), load_file(folder / "model.safetensors")
     except (SafetensorError, OSError, TypeError) as error:
         raise UnreadableFile(f"{folder} is not a whole mlzoo weight ({error}). Fetch or convert it again.") from error
+
+
+def _smallest(tensor: Tensor) -> Tensor:
+    if tensor.dtype != torch.float64:
+        return tensor
+    single = tensor.float()
+    return single if torch.equal(single.double(), tensor) else tensor

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -38,7 +38,7 @@ def load(
     exact: bool = False,
     verify: bool = False,
     license_policy: str | None = None,
-    lock: str | os.PathLike[str] | None = None,
+    lock: str | os.PathLike[str] | Literal[False] | None = None,
     **reader_options: Any,
 ) -> Predictor:
     """Load a model by name, from the Hub, or from a file or folder in any format that an installed plugin reads.
@@ -51,7 +51,7 @@ def load(
     GPU where there is one; ``trainable`` leaves gradients of the parameters on; ``exact`` keeps the plain form of a
     network that has a faster one. ``verify`` compares with the weight's reference values, here and now.
     ``license_policy="permissive"`` refuses a restricted licence before anything is downloaded, ``lock`` holds to a file
-    that `mlzoo lock` wrote; the variables ``MLZOO_LICENSE_POLICY`` and ``MLZOO_LOCK`` mean the same.
+    that `mlzoo lock` wrote (False: to none); the variables ``MLZOO_LICENSE_POLICY`` and ``MLZOO_LOCK`` mean the same.
     Everything else goes to the reader of the format (``convention="legacy"``).
 
     Raises what :mod:`mlzoo.errors` holds, each time with the value, the reason and the next step.
@@ -63,12 +63,12 @@ def load(
     found = read(weight.path, weight.name, options, weight.provenance)
     weight = weight if weight.fetched else _local(weight, found, license_policy)
     if held:
-        held.compare(weight.name, locks.Held.of(found.manifest.architecture, found.manifest.provenance))
+        held.compare(weight.key, locks.Held.of(found.manifest.architecture, found.manifest.provenance))
 
     wanted = _dtype(dtype or found.manifest.dtype)
     model = registry.architecture(found.manifest.architecture).build(found.config)
     try:
-        model.load_state_dict(found.state)
+        model.load_state_dict(found.state, assign=True)  # in the precision that they were stored in
     except RuntimeError as error:
         raise UnreadableFile(
             f"{weight.path}: the tensors do not fit the config ({error}). Fetch or convert it again."
@@ -76,8 +76,7 @@ def load(
     model = model.to(target, wanted).eval().requires_grad_(trainable)
     form = model if exact or trainable else inference_form(model)
     card = weight.card or cards.bare(weight.name, found.manifest.architecture, model, weight.terms or licenses.UNKNOWN)
-    manifest = replace(found.manifest, dtype=_dtype_name(wanted))
-    predictor = Predictor(model, manifest, weight.name, card, form, _here(target, wanted), weight.checks)
+    predictor = Predictor(model, found.manifest, weight.name, card, form, _here(target, wanted), weight.checks)
     if verify:
         predictor.verify(strict=True)
     return predictor

@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from sources.conftest import ANI, ANI_NAME, NO_NETWORK, Machine, ani, behind_web, hub, machine, web  # noqa: F401
+from loopback.machine import ANI, ANI_NAME, NO_NETWORK, Machine
 
 import mlzoo
 
@@ -14,7 +14,7 @@ URL_NAME = "m3gnet-mp-2021.2.8-pes"
 
 
 @pytest.fixture
-def carried(behind_web, web, hub, ani, shared, tmp_path) -> Path:  # noqa: F811
+def carried(behind_web, web, hub, ani, shared, tmp_path) -> Path:
     """A bundle of a weight from the Hub, one from a URL, one from a repository without a card."""
     for source in mlzoo.card(URL_NAME).sources:
         for name in source.files:
@@ -28,13 +28,13 @@ def carried(behind_web, web, hub, ani, shared, tmp_path) -> Path:  # noqa: F811
 
 
 @pytest.fixture
-def island(tmp_path, hub) -> Machine:  # noqa: F811
+def island(tmp_path, hub) -> Machine:
     """A machine with an empty cache and no network."""
     (tmp_path / "island").mkdir()
     return Machine(tmp_path / "island" / "home", hub.environment(tmp_path / "island" / "home"))
 
 
-def written(machine) -> list[Path]:  # noqa: F811
+def written(machine) -> list[Path]:
     home = Path(machine.environment["HF_HOME"])
     return [path for path in home.parent.rglob("*") if path.is_file() and "agent-harness" not in path.name]
 
@@ -85,7 +85,7 @@ def test_a_card_that_is_not_known_there_comes_along(carried, island):
     assert "newer-model" in island.python("import mlzoo; print(mlzoo.load('newer-model').name)", before=NO_NETWORK)
 
 
-def test_the_sha256_that_bundle_printed_is_held_to(carried, island, behind_web):  # noqa: F811
+def test_the_sha256_that_bundle_printed_is_held_to(carried, island, behind_web):
     digest = behind_web.run("bundle", ANI_NAME, "-o", "ani.tar").split("sha256 ")[1].split()[0]
     carried_ani = carried.with_name("ani.tar")
     island.run("unbundle", carried_ani, "--sha256", digest)

@@ -87,6 +87,12 @@ def test_what_is_derived_keeps_licence_and_authors_and_loses_its_sources():
     assert cards.parse(cards.page(card)) == card
 
 
+def test_a_derived_name_is_made_one_that_a_card_may_have():
+    card = cards.derived(cards.parse(PAGE), "My Weight!")
+    assert card.name == "my-weight-"
+    assert cards.parse(cards.page(card)).license == "bsd-3-clause"
+
+
 def test_the_schema_in_the_repository_is_todays():
     schema = json.loads((PAGES / "schema.json").read_text())
     assert schema == cards.json_schema()

@@ -11,7 +11,7 @@ import pytest
 import mlzoo
 from mlzoo.cards import Tombstone, page
 from mlzoo.catalogue import Catalogue, catalogue
-from mlzoo.errors import UnknownModel
+from mlzoo.errors import UnknownModel, UnsupportedElement
 
 
 def names(cards):
@@ -74,6 +74,20 @@ def test_on_a_clash_ours_stays_and_a_bundles_card_is_the_same_one():
     assert sorted(known.cards) == ["m3gnet-emt", "other-zoo:m3gnet-emt"]
     with pytest.raises(UnknownModel, match="third-zoo:m3gnet-emt is retired: No"):
         known.find("third-zoo:m3gnet-emt")
+
+
+def test_an_alias_of_ours_is_not_taken_over():
+    known = Catalogue()
+    known.add(mlzoo.card("m3gnet-r2scan-nabh"), "mlzoo")
+    known.add(mlzoo.card("m3gnet-emt").model_copy(update={"name": "m3gnet-nabh"}), "other-zoo")
+    assert known.find("m3gnet-nabh").name == "m3gnet-r2scan-nabh"
+    assert known.find("other-zoo:m3gnet-nabh").name == "m3gnet-nabh"
+
+
+def test_what_is_no_chemical_symbol_is_refused():
+    assert names(mlzoo.list_models(elements=["b", "NA"])) == names(mlzoo.list_models(elements=["B", "Na"])) != []
+    with pytest.raises(UnsupportedElement, match=r"Xx is no chemical symbol"):
+        mlzoo.list_models(elements=["Xx"])
 
 
 PLUGIN = """

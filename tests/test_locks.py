@@ -61,7 +61,7 @@ def test_under_a_lock_nothing_else_is_loaded(lock, tmp_path):
 
 def test_a_path_can_be_locked_too(lock, tmp_path):
     predictor = mlzoo.load(mlzoo.load("m3gnet-emt", device="cpu").save(tmp_path / "weight"))
-    locks.write(lock, {"weight": Held.of("m3gnet", predictor.manifest.provenance)})
+    locks.write(lock, {str(tmp_path / "weight"): Held.of("m3gnet", predictor.manifest.provenance)})
     mlzoo.load(tmp_path / "weight", lock=lock)
     config = tmp_path / "weight" / "config.json"
     config.write_text(config.read_text() + "\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlzoo.cards.schema import Card, HubSource
 from mlzoo.licenses import KNOWN, UNKNOWN, License
@@ -40,12 +40,14 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).lstrip("._-") or "weight"
 
 
-def derived(card: Card, name: str, **changes: Any) -> Card:
+def derived(card: Card, name: str) -> Card:
     """The card of a weight made from another one: its licence and its authors stay, its sources do not."""
-    base = next((source.hub for source in card.sources if isinstance(source, HubSource)), card.name)
+    hubs = [source.hub for source in card.sources if isinstance(source, HubSource)]
+    base = hubs[0] if hubs else card.name if card.sources else card.base_model
     note = f"# {name}\n\nMade from {card.name} by mlzoo; licence and citation are those of the original.\n\n{card.text}"
-    fresh = {"name": name, "aliases": (), "sources": (), "base_model": base, "text": note, "format": "mlzoo"}
-    return card.model_copy(update={**fresh, "options": {}, "package": "mlzoo", "path": None, **changes})
+    fresh = {"name": slug(name), "base_model": base, "text": note, "format": "mlzoo", "package": "mlzoo"}
+    kept = card.model_dump(exclude={"aliases", "sources", "options", "path"})
+    return Card.model_validate(kept | fresh)
 
 
 def license_text(card: Card) -> str:

@@ -63,8 +63,8 @@ def _version(asked: bool | None) -> None:
         raise typer.Exit
 
 
-EXIT_STATUS = """Exit status: 0 when all went well; 1 when part of it did not, which is named on stderr; 2 when nothing \
-was done, for a mistake in the command or an error; 130 after Ctrl-C."""
+EXIT_STATUS = """Exit status: 0 when all went well; 1 when something did not, which is named on stderr; 2 for a mistake \
+in the command or an error that stopped it; 130 after Ctrl-C."""
 
 
 @app.callback(epilog=EXIT_STATUS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlzoo.cli.console import table
+from mlzoo.cli.console import table, tell
 
 if TYPE_CHECKING:
     from mlzoo.cards import Card
@@ -35,10 +35,11 @@ def list_(
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps([_said(card) for card in found], indent=1))
-        return
     if not found:
-        typer.echo("no model fits that.")
+        tell("error: no model fits that. `mlzoo list` without options shows them all.")
         raise typer.Exit(1)
+    if as_json:
+        return
     names = catalogue().name_of
     table(
         ("name", "predicts", "elements", "licence", "commercial use", "size"),
@@ -54,7 +55,10 @@ def info(
     bibtex: Annotated[bool, typer.Option("--bibtex", help="Only what to cite, as BibTeX.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the card of a model: what it predicts, from which data, under which licence, from where."""
+    """Show the card of a model.
+
+    What it predicts, what it was trained on, under which licence it stands, where it comes from.
+    """
     from mlzoo.catalogue import catalogue
 
     card = catalogue().find(name)
@@ -70,7 +74,10 @@ def licenses(
     names: Annotated[list[str] | None, typer.Argument(help="Models; all of them by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """For a legal department: which weight stands under what licence, and what that obliges to."""
+    """Say which weights stand under which licence.
+
+    For a legal department: what each licence obliges to, and which notices have to be kept.
+    """
     from mlzoo.catalogue import catalogue, list_models
 
     cards = [catalogue().find(name) for name in names] if names else list_models()

@@ -20,22 +20,26 @@ def fetch(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the Hub repository.")] = None,
     license_policy: Policy = None,
 ) -> None:
-    """Fetch weights into the cache and check them, so that they load without a network ever after.
+    """Fetch weights into the cache and check them.
 
-    Exit status 1 if one of them failed; the others are there.
+    From then on they load without a network. Exit status 1 if one of them failed; the others are there.
     """
-    from mlzoo.errors import MlzooError
+    from mlzoo import locks
+    from mlzoo.errors import MlzooError, UnknownModel
     from mlzoo.obtain import obtain
 
+    lock = locks.in_force(None)
     failed = False
     for name in names:
         try:
-            weight = obtain(name, revision=revision, license_policy=license_policy)
+            weight = obtain(name, revision=revision, license_policy=license_policy, lock=lock)
+            if weight.fetched is None:
+                raise UnknownModel(f"{name} is a path: there is nothing to fetch.")
         except MlzooError as error:
             tell(f"error: {error}")
             failed = True
             continue
-        typer.echo(f"{weight.name}: {weight.provenance.get('source', 'a path')}, checked, in {weight.path}")
+        typer.echo(f"{weight.name}: {weight.provenance['source']}, checked, in {weight.path}")
     if failed:
         raise typer.Exit(1)
 
@@ -45,14 +49,18 @@ def bundle(
     out: Annotated[Path, typer.Option("--out", "-o", help="The tar file to write.")],
     license_policy: Policy = None,
 ) -> None:
-    """Put weights, cards and licences into one file, for a machine without a network."""
-    from mlzoo import bundles
+    """Put weights into one file, for a machine without a network.
+
+    Their cards and licences come along. The sha256 that it prints can be given to `mlzoo unbundle` there.
+    """
+    from mlzoo import bundles, locks
     from mlzoo.cli.files import check_output
 
     check_output(out)
     with Progress("bundle", total=None) as progress:
         counted = iter(range(1, 1_000_000))
-        digest = bundles.bundle(names, out, lambda _: progress.show(next(counted)), license_policy=license_policy)
+        options = {"license_policy": license_policy, "lock": locks.in_force(None)}
+        digest = bundles.bundle(names, out, lambda _: progress.show(next(counted)), **options)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
 
 
@@ -60,7 +68,10 @@ def unbundle(
     file: Annotated[Path, typer.Argument(help="A file that `mlzoo bundle` wrote.")],
     sha256: Annotated[str | None, typer.Option(help="What `mlzoo bundle` said; anything else is refused.")] = None,
 ) -> None:
-    """Put the weights of a bundle into this machine's cache, each of them checked before the first is written."""
+    """Put the weights of a bundle into the cache.
+
+    Each file is checked before the first is written.
+    """
     from mlzoo import bundles
 
     with Progress("unbundle", total=None) as progress:
@@ -76,17 +87,22 @@ def lock(
         "mlzoo.lock"
     ),
 ) -> None:
-    """Write down source, commit, sha256 and plugin version of models; MLZOO_LOCK=FILE then holds to them."""
+    """Write down what models are, to hold to it.
+
+    The lock has the source, commit, sha256 and plugin version of each. Under MLZOO_LOCK=FILE nothing else is loaded.
+    """
     import mlzoo
     from mlzoo import locks
+    from mlzoo.obtain import obtain
 
     held = dict(locks.read(out).models) if out.exists() else {}
     for name in names:
-        predictor = mlzoo.load(name, device="cpu", exact=True)
+        key = obtain(name).key
+        predictor = mlzoo.load(name, device="cpu", exact=True, lock=False)  # whatever lock is in force now
         found = locks.Held.of(predictor.manifest.architecture, predictor.manifest.provenance)
-        if held.get(predictor.name, found) != found:
-            tell(f"{predictor.name}: another weight than {out} held until now takes its place.")
-        held[predictor.name] = found
+        if held.get(key, found) != found:
+            tell(f"{key}: another weight than {out} held until now takes its place.")
+        held[key] = found
         at = found.commit or next(iter(found.sha256.values()))
-        typer.echo(f"{predictor.name}: {found.source} at {at[:12]}, {found.package} {found.version}")
+        typer.echo(f"{key}: {found.source} at {at[:12]}, {found.package} {found.version}")
     locks.write(out, held)

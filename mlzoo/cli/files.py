@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -180,13 +181,15 @@ def output_format(out: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to; the file takes its place when all is written, and vanishes where something goes wrong."""
+    """A name to write to; the file or folder takes its place when all is written, and vanishes where something goes wrong."""
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         yield part
         if part.exists():
             part.replace(path)
     finally:
+        if part.is_dir():
+            shutil.rmtree(part)
         part.unlink(missing_ok=True)
 
 

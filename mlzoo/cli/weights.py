@@ -21,9 +21,9 @@ def verify(
     option: options.Reader = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Rerun the reference values that a weight carries, on this machine, dtype, device and kernel.
+    """Rerun the reference values that a weight carries.
 
-    Exit status 1 if one does not hold, or if there are none.
+    On this machine, in this dtype, on this device, with these kernels. Exit status 1 if one does not hold, or if there are none.
     """
     predictor = options.load_model(name, device, dtype, option, exact=exact)
     found = predictor.verify()
@@ -53,13 +53,27 @@ def convert(
     name: Annotated[str | None, typer.Option(help="Name on its card; the folder's by default.")] = None,
     option: options.Reader = None,
 ) -> None:
-    """Write a weight in mlzoo's layout: safetensors, JSON, checks with the original numbers, card, licence."""
+    """Write a weight in mlzoo's layout.
+
+    That is safetensors, JSON, checks with the original code's numbers, card and licence. Exit status 1 if the folder,
+    read back, does not give those numbers.
+    """
+    import mlzoo
+    from mlzoo.cli.files import replacing
+
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise typer.BadParameter(f"{out} is there already: give the name of a new folder")
-    predictor = options.load_model(source, "cpu", None, option, exact=True)
-    predictor.save(out, name)
-    again = options.load_model(str(out), "cpu", None, None, exact=True)
-    worst = max((each.largest for each in again.verify()), default=0.0)
+    predictor = options.load_model(source, "cpu", options.Dtype.float64, option, exact=True)
+    with replacing(out) as part:
+        predictor.save(part, name or out.name)
+        # a lock holds what is published, and not what is just being made
+        found = mlzoo.load(part, device="cpu", dtype="float64", exact=True, lock=False).verify()
+        if not all(each.holds for each in found):
+            tell(f"error: {source} reads back with other numbers; nothing is left in {out}. Please report this.")
+            raise typer.Exit(1)
+        if out.exists():
+            out.rmdir()
+    worst = max(each.largest for each in found)
     typer.echo(f"{out}: {predictor.name} under {predictor.card.terms.name}; read back, largest deviation {worst:.1e}")
 
 
@@ -69,7 +83,10 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="Make a new repository a private one.")] = False,
     revision: Annotated[str | None, typer.Option(help="A branch; main by default.")] = None,
 ) -> None:
-    """Publish a weight on the Hub with its card and licence, after it has given its reference values here."""
+    """Publish a weight on the Hub, with card and licence.
+
+    It has to give its reference values here first.
+    """
     from mlzoo import publish
 
     publish.check(folder)

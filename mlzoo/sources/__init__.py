@@ -89,7 +89,8 @@ def _checked(source: Source, found: Found, authority: str, fresh: bool) -> Fetch
             expected, by_whom = stated, "the server states"
         if expected is not None and digest != expected:
             raise WrongChecksum(_difference(source, found, name, digest, expected, by_whom, fresh))
-    store.remember(str(source), digests)
+    if not isinstance(source, PackageSource):  # which changes with its package
+        store.remember(str(source), digests)
     commit = {"commit": found.commit} if found.commit else {}
     return Fetched(source, found.path, found.files, {"source": str(source), **commit, "sha256": digests})
 

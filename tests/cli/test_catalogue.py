@@ -1,6 +1,7 @@
 """What is there and under which licence: `mlzoo list`, `info` and `licenses`, as fast as a person types."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ import yaml
 from mlzoo.catalogue import catalogue
 from mlzoo.sources import store
 
-PAGES = Path(__file__).parents[2] / "model_cards"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "model_cards"
 FRONT = {page.stem: yaml.safe_load(page.read_text(encoding="utf-8").split("---\n")[1]) for page in PAGES.glob("*.md")}
 SERVED = {name: fields for name, fields in FRONT.items() if "retired" not in fields["mlzoo"]}
 UNKNOWN = " ".join(sorted(name for name, fields in SERVED.items() if fields["license"] == "unknown"))
@@ -70,7 +72,10 @@ class TestList:
     @pytest.mark.parametrize("words", [["megnet*"], ["--elements", "Po"], ["--architecture", "mace"]], ids=" ".join)
     def test_nothing_that_fits_is_said(self, mlzoo, words):
         asked = mlzoo("list", *words)
-        assert (asked.exit_code, asked.output) == (1, "no model fits that.\n")
+        assert (asked.exit_code, asked.output) == (
+            1,
+            "error: no model fits that. `mlzoo list` without options shows them all.\n",
+        )
 
     def test_json_says_what_the_front_matter_says(self, mlzoo):
         found = {card["name"]: card for card in json.loads(mlzoo("list", "--json").stdout)}
@@ -81,6 +86,13 @@ class TestList:
                 None if name in UNKNOWN.split() else True
             )  # so far there is no other kind
             assert card["elements"] == SERVED[name]["mlzoo"]["elements"]
+
+
+def test_the_readme_lists_the_same_models_under_the_same_licences(mlzoo):
+    rows = re.findall(r"^\| \[`(.+)`\]\(model_cards/(.+)\.md\) \|.*\| (.+) \|$", (ROOT / "README.md").read_text(), re.M)
+    assert all(name == page for name, page, _ in rows)
+    licences = {name: licence.lower().replace("none stated", "unknown") for name, _, licence in rows}
+    assert licences == {card["name"]: card["license"] for card in json.loads(mlzoo("list", "--json").stdout)}
 
 
 class TestInfo:
@@ -128,7 +140,7 @@ def test_an_unknown_name_offers_the_nearest(mlzoo, command):
     refused = mlzoo(command, "m3gnet-etm")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "error: no model is called 'm3gnet-etm'. Did you mean m3gnet-emt or " in refused.stderr
-    assert "`mlzoo list` shows them all; a path to a weight works too." in refused.stderr
+    assert "`mlzoo list` shows them all." in refused.stderr
 
 
 class TestLicenses:

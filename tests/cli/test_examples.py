@@ -8,8 +8,8 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 from loopback.hub import Hub
+from loopback.machine import NO_NETWORK, Machine
 from loopback.web import Web
-from sources.conftest import NO_NETWORK, Machine
 from typer.testing import CliRunner
 
 from mlzoo.catalogue import card
@@ -17,6 +17,7 @@ from mlzoo.cli import COMMANDS, app
 
 NAMES = [command.__name__.rstrip("_") for command in COMMANDS]
 ELSEWHERE = {"fetch", "convert", "bundle", "push", "unbundle"}
+MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
 BEFORE = {"push": "convert", "unbundle": "bundle"}
 PUBLISHED = "m3gnet-mp-2021.2.8-pes"
 
@@ -68,3 +69,9 @@ def test_the_example_in_the_help_works(request, command):
     words = example(command)
     folder = (request.getfixturevalue("elsewhere") if command in ELSEWHERE else here)(command)
     assert "-o" not in words or (folder / words[words.index("-o") + 1]).exists()
+
+
+@pytest.mark.parametrize("command", NAMES)
+def test_the_manual_has_the_same_example(command):
+    (line,) = [line for line in MANUAL.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{command}` |")]
+    assert line.endswith(f"| `mlzoo {shlex.join(example(command))}` |")

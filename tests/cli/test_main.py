@@ -30,7 +30,12 @@ def test_without_arguments_it_prints_its_help(mlzoo):
 
 def test_the_help_says_what_an_exit_status_means(mlzoo):
     said = " ".join(mlzoo("--help").stdout.split())
-    for meaning in ("0 when all went well", "1 when part of it did not", "2 when nothing was done", "130 after Ctrl-C"):
+    for meaning in (
+        "0 when all went well",
+        "1 when something did not",
+        "2 for a mistake in the command",
+        "130 after Ctrl-C",
+    ):
         assert meaning in said
 
 

@@ -65,7 +65,7 @@ class TestVerify:
         shift_energies(copied, 1.2e-4)
         asked = mlzoo("verify", "./mine", "--device", "cpu", "--json")
         assert asked.exit_code == 1
-        assert [each["property"] for each in json.loads(asked.stdout)["deviations"] if not each["holds"]] == ["energy"]
+        assert [each["name"] for each in json.loads(asked.stdout)["deviations"] if not each["holds"]] == ["energy"]
 
     def test_a_weight_without_reference_values(self, mlzoo, copied):
         (copied / "checks.json").unlink()
@@ -187,3 +187,15 @@ class TestLock:
         assert refused.exit_code == 2
         assert "error: mlzoo.lock is no lock of version 1." in refused.stderr
         assert Path("mlzoo.lock").read_text() == '{"models": {}}\n'
+
+
+def test_a_lock_can_be_written_under_a_lock(mlzoo, monkeypatch):
+    mlzoo("lock", "m3gnet-emt", "-o", "first.lock")
+    monkeypatch.setenv("MLZOO_LOCK", "first.lock")
+    mlzoo("convert", "m3gnet-emt", "-o", "weight")
+    refused = mlzoo("verify", "./weight")
+    assert "weight is not in the lock first.lock (m3gnet-emt)" in refused.stderr
+    assert mlzoo("lock", "./weight", "-o", "second.lock").exit_code == 0
+    monkeypatch.setenv("MLZOO_LOCK", "second.lock")
+    assert mlzoo("verify", "./weight").exit_code == 0
+    assert "m3gnet-emt is not in the lock second.lock" in mlzoo("fetch", "m3gnet-emt").stderr

@@ -132,7 +132,7 @@ def test_a_folder_that_lies_about_its_tensors_is_refused(folder):
 def test_numbers_survive_our_own_layout(folder, tmp_path):
     model = mlzoo.load(folder, dtype="float64", device="cpu")
     saved = model.save(tmp_path / "saved")
-    again = mlzoo.load(saved, device="cpu")
+    again = mlzoo.load(saved, dtype="float64", device="cpu")
     assert sorted(file.name for file in saved.iterdir()) == [
         "LICENSE",
         "README.md",

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sources.conftest import NO_NETWORK
+from loopback.machine import NO_NETWORK
 
 import mlzoo
 

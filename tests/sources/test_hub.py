@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from loopback.faults import Fault
 from loopback.hub import Hub
-from sources.conftest import ANI, ANI_NAME, NO_NETWORK, READ_ONLY, Machine
+from loopback.machine import ANI, ANI_NAME, NO_NETWORK, READ_ONLY, Machine
 
 LOAD = f"""
 import mlzoo

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from loopback.faults import Fault
-from sources.conftest import NO_NETWORK, READ_ONLY
+from loopback.machine import NO_NETWORK, READ_ONLY
 from sources.test_hub import wait_for_part
 
 import mlzoo

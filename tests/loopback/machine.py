@@ -1,4 +1,4 @@
-"""A machine of its own for each test: an empty home, a loopback Hub, the rest of the internet on loopback."""
+"""One user's machine in a process of its own: an empty home, and requests that all end on loopback."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-
-import pytest
-from loopback.hub import Hub
-from loopback.web import Web
 
 ANI = "materialyze/M3GNet-PES-ANI-1x-Subset"
 ANI_NAME = "m3gnet-pes-ani-1x-subset"
@@ -57,45 +53,3 @@ class Machine:
     def python(self, code: str, *words: object, **options: str) -> str:
         """What lines of Python print."""
         return self.run(*words, code=code, **options)
-
-
-@pytest.fixture
-def hub():
-    with Hub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def machine(tmp_path, hub) -> Machine:
-    return Machine(tmp_path / "home", hub.environment(tmp_path / "home"))
-
-
-@pytest.fixture
-def ani(hub, shared) -> str:
-    """The published ANI-1x weight on the loopback Hub; its first commit."""
-    folder = shared / "weights/matgl/M3GNet-ANI-1x-Subset-PES"
-    return hub.commit(ANI, {name: (folder / name).read_bytes() for name in ("model.json", "model.pt", "state.pt")})
-
-
-@pytest.fixture
-def web():
-    with Web() as web:
-        yield web
-
-
-@pytest.fixture
-def behind_web(tmp_path, hub, web) -> Machine:
-    """A machine whose https requests reach ``web``."""
-    return Machine(tmp_path / "home", {**hub.environment(tmp_path / "home"), **web.environment()})
-
-
-@pytest.fixture
-def full_disk(tmp_path):
-    """A folder of half a megabyte: a file system of that size where one may be mounted."""
-    folder = tmp_path / "full"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("no file system may be mounted here (needs root), so no disk can be filled")
-    yield folder
-    subprocess.run(["umount", folder], check=True)

@@ -1,0 +1,221 @@
+"""What a MACE network is: numbers and choices, whichever package it came from.
+
+A reader folds a package's dialect (normalisations, signs, orders of paths) into the tensors, so nothing here is named
+after a package. Irreps are written as in e3nn: ``0e``, ``1o``, ``2e``, ...; a block has the same number of channels in
+each of its irreps.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+IrrepName = Annotated[str, Field(pattern=r"^[0-9][eo]$")]
+Irreps = tuple[IrrepName, ...]
+Width = Annotated[int, Field(gt=0)]
+
+
+def degree(irrep: IrrepName) -> int:
+    """l of an irrep.
+
+    >>> degree("2e")
+    2
+    """
+    return int(irrep[:-1])
+
+
+def natural(max_l: int) -> Irreps:
+    """The irreps of spherical harmonics up to a degree.
+
+    >>> natural(2)
+    ('0e', '1o', '2e')
+    """
+    return tuple(f"{l}{'eo'[l % 2]}" for l in range(max_l + 1))
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Activation(_Frozen):
+    """A scalar function, times a number that keeps its second moment near one."""
+
+    function: Literal["silu", "tanh", "relu", "elu", "sigmoid", "identity"] = "silu"
+    scale: float = 1.0
+
+
+class PolynomialEnvelope(_Frozen):
+    """1 − (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) − p(p+1)/2 x^(p+2), x = r/cutoff."""
+
+    kind: Literal["polynomial"] = "polynomial"
+    power: int = Field(default=5, ge=2)
+
+
+class SoftEnvelope(_Frozen):
+    """1.2 e^(1/2) exp(−1/(2(1 − x))), x = r/cutoff: all derivatives vanish at the cutoff."""
+
+    kind: Literal["soft"] = "soft"
+
+
+class Agnesi(_Frozen):
+    """d = 1/(1 + a t^q/(1 + t^(q−p))), t = r over half the sum of the two elements' radii."""
+
+    kind: Literal["agnesi"] = "agnesi"
+    a: float
+    q: float
+    p: float
+
+
+class Radial(_Frozen):
+    """How a distance becomes the input of the radial perceptrons."""
+
+    count: Width = 8  # functions sin(w_n d)/d; the w_n are tensors
+    amplitude: float = 1.0  # of each of them
+    envelope: PolynomialEnvelope | SoftEnvelope = Field(default_factory=PolynomialEnvelope, discriminator="kind")
+    envelope_on: Literal["basis", "weights"] = "basis"  # before or after the radial perceptron
+    transform: Agnesi | None = None
+
+
+class RadialMLP(_Frozen):
+    """From radial functions, and the elements at both ends where asked, to one weight a path and channel."""
+
+    hidden: tuple[Width, ...] = (64, 64, 64)
+    activation: Activation = Activation()
+    bias: bool = False
+    layer_norm: bool = False
+    elements: bool = False  # a table for the sender's and one for the receiver's element enter its first layer
+
+
+class Coupling(_Frozen):
+    """Products of ``order`` features that give one output irrep: how many monomials, how many independent paths."""
+
+    irrep: IrrepName
+    order: Width
+    monomials: Width
+    paths: Width
+
+
+class Contraction(_Frozen):
+    """Symmetric contraction (MACE eq. 10): a sum over couplings, with weights for each element, or the same for all."""
+
+    kind: Literal["symmetric"] = "symmetric"
+    couplings: tuple[Coupling, ...]
+    by_element: bool = True
+
+
+class GauntContraction(_Frozen):
+    """Products of functions on the sphere: one linear map of the features a factor, then their pointwise product."""
+
+    kind: Literal["gaunt"] = "gaunt"
+    order: Width
+
+
+class Gate(_Frozen):
+    """Scalars through ``scalars``, everything else times ``gates`` of scalars of its own."""
+
+    scalars: Activation
+    gates: Activation
+
+
+class Readout(_Frozen):
+    """From the scalars of a layer to its part of the outputs, for each head; linear where ``hidden`` is None."""
+
+    hidden: Width | None = None  # of each head
+    layers: Width = 1  # hidden ones
+    activation: Activation = Activation()
+    bias: bool = False
+
+
+class Layer(_Frozen):
+    """One interaction, one product, and what is read from them."""
+
+    inputs: Irreps
+    input_channels: Width
+    up: Irreps  # of what senders send
+    up_channels: Width
+    messages: Irreps  # of what receivers collect
+    channels: Width
+    outputs: Irreps
+    radial_mlp: RadialMLP = RadialMLP()
+    pair_factors: bool = False  # a factor for each pair of elements, path and channel
+    density: Literal["none", "tanh", "mlp"] = "none"  # divides the messages by a count of neighbours that is learned
+    density_mlp: RadialMLP | None = None  # where density is "mlp"
+    gate: Gate | None = None  # non-linearity on the messages, with a residual from ``up``
+    mix_elements: bool = False  # linear map of the messages, one for each element
+    residual: Literal["none", "elements", "linear"] = "elements"  # from the layer's input to its output
+    contraction: Contraction | GauntContraction = Field(discriminator="kind")
+    node_gates: bool = False  # factors from the contracted scalars on all that was contracted
+    soft_norm: float | None = None  # x / (1 + n sus(n)), n = |x|/sqrt(2l+1)/soft_norm
+    readout: Readout | None = Readout()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Layer:
+        if (self.density == "mlp") != (self.density_mlp is not None):
+            raise ValueError(f"density={self.density!r} and density_mlp={self.density_mlp!r} do not go together")
+        if isinstance(self.contraction, Contraction):
+            missing = set(self.outputs) - {coupling.irrep for coupling in self.contraction.couplings}
+            if missing:
+                raise ValueError(f"no coupling of the contraction gives {', '.join(sorted(missing))}")
+        return self
+
+
+class Embedded(_Frozen):
+    """A number of the structure that enters the first features by a table: row = offset + value, or place of value."""
+
+    condition: Literal["charge", "spin"]
+    classes: Width
+    offset: int = 0
+    values: tuple[int, ...] | None = None  # where given: row 1 + place in this list
+    default: int | None = 0
+
+
+class Embedding(_Frozen):
+    """First features: a row for the element, plus ``joint``(rows for element and conditions)."""
+
+    joint: Activation | None = None
+    conditions: tuple[Embedded, ...] = ()
+    readout: bool = False  # a linear readout of the first features
+
+
+class ZBL(_Frozen):
+    """Ziegler–Biersack–Littmark repulsion of each pair, switched off at the sum of the two radii."""
+
+    prefactor: float  # of the screening length, Å
+    exponent: float
+    power: int  # of the polynomial envelope
+
+
+class Charges(_Frozen):
+    """Partial charges, shifted to add up to the total charge; with a Coulomb energy where there is a cutoff."""
+
+    coulomb_cutoff: float | None = None  # Å
+
+
+class MaceConfig(_Frozen):
+    """All of it. Energy of an atom: E0 + shift + scale (readouts + ZBL), Coulomb energy not scaled."""
+
+    elements: tuple[Annotated[int, Field(ge=1, le=118)], ...] = Field(min_length=1)  # atomic numbers, ascending
+    cutoff: float = Field(gt=0)  # Å
+    max_l: int = Field(ge=0, le=6)  # of the spherical harmonics
+    heads: tuple[str, ...] = ("default",)
+    default_head: str | None = "default"
+    radial: Radial = Radial()
+    embedding: Embedding = Embedding()
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    zbl: ZBL | None = None
+    charges: Charges | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MaceConfig:
+        if list(self.elements) != sorted(set(self.elements)):
+            raise ValueError(f"elements={self.elements} must ascend, each once")
+        if self.default_head is not None and self.default_head not in self.heads:
+            raise ValueError(f"default_head={self.default_head!r} is none of the heads {', '.join(self.heads)}")
+        for before, after in zip(self.layers, self.layers[1:], strict=False):
+            if (before.outputs, before.channels) != (after.inputs, after.input_channels):
+                raise ValueError(
+                    f"a layer gives {before.channels} x {before.outputs}, the next expects "
+                    f"{after.input_channels} x {after.inputs}"
+                )
+        return self
