@@ -139,8 +139,7 @@ class Layer(_Frozen):
     outputs: Irreps
     radial_mlp: RadialMLP = RadialMLP()
     pair_factors: bool = False  # a factor for each pair of elements, path and channel
-    density: Literal["none", "tanh", "mlp"] = "none"  # divides the messages by a count of neighbours that is learned
-    density_mlp: RadialMLP | None = None  # where density is "mlp"
+    density: RadialMLP | None = None  # divides messages by α + β Σ tanh(f²): a count of neighbours that is learned
     gate: Gate | None = None  # non-linearity on the messages, with a residual from ``up``
     mix_elements: bool = False  # linear map of the messages, one for each element
     residual: Literal["none", "elements", "linear"] = "elements"  # from the layer's input to its output
@@ -151,8 +150,6 @@ class Layer(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Layer:
-        if (self.density == "mlp") != (self.density_mlp is not None):
-            raise ValueError(f"density={self.density!r} and density_mlp={self.density_mlp!r} do not go together")
         if isinstance(self.contraction, Contraction):
             missing = set(self.outputs) - {coupling.irrep for coupling in self.contraction.couplings}
             if missing:

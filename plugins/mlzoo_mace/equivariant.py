@@ -1,0 +1,127 @@
+"""Features that turn with the structure: linear maps that mix channels, gates, and the convolution over edges.
+
+Features are a tensor (atoms, 2l+1, channels) for each irrep, channels innermost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from e3nn import o3
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from mlzoo.nn.constants import KeepsFloat64
+from mlzoo.nn.segments import sum_per_segment
+from mlzoo_mace.config import Gate, IrrepName, Irreps, degree
+from mlzoo_mace.radial import activate
+
+Features = dict[IrrepName, Tensor]
+
+
+class Path(NamedTuple):
+    """A sender's irrep times a spherical harmonic, giving an irrep of the receiver."""
+
+    sent: IrrepName
+    harmonic: int
+    received: IrrepName
+
+
+def paths(sent: Irreps, max_l: int, received: Irreps) -> list[Path]:
+    """All that parity and the triangle rule allow: by what is received, then by what is sent, then by harmonic.
+
+    >>> paths(("0e", "1o"), 1, ("0e",))
+    [Path(sent='0e', harmonic=0, received='0e'), Path(sent='1o', harmonic=1, received='0e')]
+    """
+    return [
+        Path(one, harmonic, other)
+        for other in received
+        for one in sent
+        for harmonic in range(max_l + 1)
+        if abs(degree(one) - harmonic) <= degree(other) <= degree(one) + harmonic
+        and (one[-1] == other[-1]) == (harmonic % 2 == 0)
+    ]
+
+
+@cache
+def coupling(path: Path) -> Float[Tensor, "I J K"]:
+    """sqrt(2l+1) times the Wigner 3j symbol, in float64."""
+    l1, l2, l3 = degree(path.sent), path.harmonic, degree(path.received)
+    return (2 * l3 + 1) ** 0.5 * o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
+
+
+class ChannelMix(nn.Module):
+    """A linear map of the channels for each irrep; a map for each element where ``elements`` says how many."""
+
+    def __init__(self, sizes: dict[IrrepName, tuple[int, int]], elements: int | None = None):
+        super().__init__()
+        kinds = () if elements is None else (elements,)
+        self.weights = nn.ParameterDict(
+            {irrep: torch.randn(*kinds, *size) / size[0] ** 0.5 for irrep, size in sizes.items()}
+        )
+        self.by_element = elements is not None
+
+    def forward(self, features: Features, elements: Int[Tensor, "A"] | None = None) -> Features:
+        if not self.by_element:
+            return {irrep: features[irrep] @ weight for irrep, weight in self.weights.items()}
+        assert elements is not None
+        present = elements.unique().tolist()
+        return {irrep: self._each(features[irrep], weight, elements, present) for irrep, weight in self.weights.items()}
+
+    @staticmethod
+    def _each(x: Tensor, weight: Tensor, elements: Tensor, present: Sequence[int]) -> Tensor:
+        """One element after another: a gather of the weights would take (A, C, C)."""
+        if len(present) == 1:
+            return x @ weight[present[0]]
+        mixed = x.new_zeros(*x.shape[:-1], weight.shape[-1])
+        for element in present:
+            (atoms,) = torch.nonzero(elements == element, as_tuple=True)
+            mixed = mixed.index_add(0, atoms, x[atoms] @ weight[element])
+        return mixed
+
+
+def gated(features: Features, by: Gate, channels: int) -> Features:
+    """Scalars through their activation; all else times a gate, which stand behind the scalars in order of irreps."""
+    scalars, *gates = features["0e"].split(channels, dim=-1)
+    rest = [irrep for irrep in features if irrep != "0e"]
+    return {"0e": activate(scalars, by.scalars)} | {
+        irrep: features[irrep] * activate(gate, by.gates) for irrep, gate in zip(rest, gates, strict=True)
+    }
+
+
+class Convolution(KeepsFloat64):
+    """Sum over the edges of an atom: sender's features times harmonics of the edge times a weight (MACE eq. 8)."""
+
+    def __init__(self, sent: Irreps, max_l: int, received: Irreps):
+        super().__init__()
+        self.paths = paths(sent, max_l, received)
+        self.received = received
+        for index, path in enumerate(self.paths):
+            self.register_buffer(f"coupling_{index}", coupling(path), persistent=False)
+
+    def forward(
+        self,
+        sent: Features,
+        harmonics: Float[Tensor, "E H"],
+        weights: Float[Tensor, "E P C"],
+        senders: Int[Tensor, "E"],
+        receivers: Int[Tensor, "E"],
+    ) -> Features:
+        """For each irrep the sums of all its paths side by side, (A, 2l+1, paths · C)."""
+        atoms = len(next(iter(sent.values())))
+        at_edge = {irrep: sent[irrep].index_select(0, senders) for irrep in {path.sent for path in self.paths}}
+        sums: dict[IrrepName, list[Tensor]] = {irrep: [] for irrep in self.received}
+        for index, path in enumerate(self.paths):
+            l = path.harmonic
+            y = harmonics[:, l * l : (l + 1) * (l + 1)]  # (E, 2l+1)
+            w3j = getattr(self, f"coupling_{index}").to(y.dtype)
+            x = at_edge[path.sent] * weights[:, index, None]  # (E, 2l'+1, C)
+            if path.sent == "0e":
+                message = y[:, :, None] * x
+            else:
+                message = torch.bmm(torch.einsum("ijk,ej->eki", w3j, y), x)  # (E, 2l''+1, C)
+            sums[path.received].append(sum_per_segment(message, receivers, atoms))
+        return {irrep: torch.cat(each, dim=-1) for irrep, each in sums.items()}
