@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from mlzoo.catalogue import card as card
     from mlzoo.catalogue import list_models as list_models
     from mlzoo.zoo import calculator as calculator
+    from mlzoo.zoo import committee as committee
     from mlzoo.zoo import load as load
 
 HOMES = {
     "calculator": "mlzoo.zoo",
     "card": "mlzoo.catalogue",
+    "committee": "mlzoo.zoo",
     "list_models": "mlzoo.catalogue",
     "load": "mlzoo.zoo",
 }
-__all__ = ["calculator", "card", "list_models", "load"]
+__all__ = ["calculator", "card", "committee", "list_models", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -39,7 +39,7 @@ class MlzooCalculator(Calculator):
         predictor.check_conditions(conditions)
         self.predictor = predictor
         self.conditions = conditions
-        self.names = tuple(prediction.name for prediction in predictor.model.predicts)
+        self.names = tuple(prediction.name for prediction in predictor.predicts)
         self.implemented_properties = [*self.names, "free_energy"]
         self._skin = SkinList(predictor.cutoff, skin) if skin else None
         self._carried: dict[str, Any] = {}

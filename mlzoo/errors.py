@@ -73,6 +73,10 @@ class UnsupportedDevice(MlzooError, ValueError):
     """A device that is absent or cannot do what was asked of it."""
 
 
+class DifferentMembers(MlzooError, ValueError):
+    """Members of a committee whose energies have different zeros, or are of different levels of theory."""
+
+
 class UndeclaredUse(MlzooError, ValueError):  # PyTorch swallows a TypeError inside an operator
     """A model read positions or cell without declaring it, so its forces and virial would be wrong."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mlzoo.conditions import Condition
+from mlzoo.errors import UnsupportedProperty
 from mlzoo.graph import Graph
 from mlzoo.properties import DERIVED_FROM_ENERGY, Property
 
@@ -21,6 +23,15 @@ class Model(nn.Module):
     conditions: tuple[Condition, ...] = ()  # charge, head, state, ... that it reads from `graph.conditions`
     edge_order: Literal["any", "matgl"] = "any"  # "matgl": the numbers depend on the order of that code's edge list
     kernels: str = "plain"  # the form of the network: plain, or the name of what makes it faster
+
+    @property
+    def reference_energies(self) -> Mapping[int, tuple[float, ...]]:
+        """eV of each element by atomic number, one for each head: what the zero of the energy is made of."""
+        return {}
+
+    def descriptors(self, graph: Graph) -> Sequence[Mapping[str, Float[Tensor, "A K C"]]]:
+        """Features of the atoms behind each layer, by irrep ("0e", "1o", ...), channels last."""
+        raise UnsupportedProperty(f"{type(self).__name__} has no descriptors. Load a model of another architecture.")
 
     def inference_form(self) -> Model | None:
         """A faster form of this model as it stands, for constant parameters; None where there is none."""

@@ -17,11 +17,12 @@ from mlzoo import cards, checks, publish, weights
 from mlzoo.batching import Prediction, answer_in_batches, split
 from mlzoo.cards import Card
 from mlzoo.derivatives import check_properties, evaluate, hessian
-from mlzoo.errors import InvalidCondition, MlzooError, PredictionError, UnsupportedElement
+from mlzoo.errors import InvalidCondition, MlzooError, PredictionError, UnsupportedElement, UnsupportedProperty
 from mlzoo.graph import Graph, graph_from_structure
 from mlzoo.json_files import read_json
 from mlzoo.model import Model
 from mlzoo.neighbors import Pairs
+from mlzoo.properties import Property
 from mlzoo.structures import Structure, is_structure, structure_from
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class Predictor:
         """Where the weight came from, under which licence, and what of this machine goes into the numbers."""
         said = {**self.manifest.provenance, "license": self.card.terms.name}
         return {"model": self.name, **said, **self.here, "kernels": self.form.kernels}
+
+    @property
+    def predicts(self) -> tuple[Property, ...]:
+        """Everything that `predict` can be asked for."""
+        return self.model.predicts
 
     @property
     def cutoff(self) -> float:
@@ -139,6 +145,28 @@ class Predictor:
             .cpu()
             .numpy()
         )
+
+    def descriptors(
+        self, structure: object, *, invariant: bool = True, layers: Sequence[int] | None = None, **conditions: Any
+    ) -> Float[np.ndarray, "A D"]:
+        """What the network has learned of each atom of one structure.
+
+        Features behind each of ``layers`` (all of them by default; negative ones count from the last), side by side:
+        those that do not turn with the structure, or all of them with ``invariant=False``, irrep by irrep, all
+        components of a channel together as in e3nn. Raises :class:`UnsupportedProperty` for a network without.
+        """
+        self.check_conditions(conditions)
+        graph = self.graph(structure, conditions).to(self.device, self.dtype)
+        with torch.no_grad():
+            every = self.model.descriptors(graph)
+        try:
+            chosen = list(every) if layers is None else [every[layer] for layer in layers]
+        except IndexError:
+            raise UnsupportedProperty(
+                f"layers={list(layers or ())}: {self.name} has {len(every)}, counted from 0."
+            ) from None
+        kept = [x for features in chosen for irrep, x in features.items() if irrep == "0e" or not invariant]
+        return torch.cat([x.transpose(1, 2).flatten(1) for x in kept], dim=1).cpu().numpy()
 
     def calculator(self, *, skin: float = 0.0, **conditions: Any) -> MlzooCalculator:
         """An ASE calculator; see :class:`mlzoo.ase_calculator.MlzooCalculator`."""

@@ -6,6 +6,7 @@ name ──► files (`obtain`) ──► config and tensors (`reading`) ──�
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ import torch
 from mlzoo import cards, licenses, locks, registry
 from mlzoo.cards import Card
 from mlzoo.catalogue import catalogue
+from mlzoo.committees import Committee
 from mlzoo.errors import UnreadableFile, UnsupportedDevice
 from mlzoo.nn import segments
 from mlzoo.obtain import Weight, obtain
@@ -85,6 +87,14 @@ def load(
 def calculator(name: str | os.PathLike[str], *, skin: float = 0.0, **options: Any) -> MlzooCalculator:
     """``load(name, **options).calculator(skin=skin)`` in one line."""
     return load(name, **options).calculator(skin=skin)
+
+
+def committee(names: Iterable[str | os.PathLike[str]], **options: Any) -> Committee:
+    """Several models as one: the mean of what they predict, and its standard deviation as ``NAME_std``.
+
+    Raises :class:`DifferentMembers` for members of different reference energies or levels of theory.
+    """
+    return Committee([load(name, **options) for name in names])
 
 
 def _local(weight: Weight, found: Read, policy: str | None) -> Weight:

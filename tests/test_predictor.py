@@ -193,3 +193,23 @@ def test_provenance_is_json_and_says_everything(model):
     said = json.loads(json.dumps(model.provenance))
     assert {"device", "dtype", "mlzoo", "torch", "segments", "kernels"} <= said.keys()
     assert said["dtype"] == "float64"
+
+
+class TestDescriptors:
+    def test_they_do_not_turn_and_are_those_of_each_atom(self, model):
+        atoms = many(3)[2]
+        found = model.descriptors(atoms)
+        turned = atoms.copy()
+        turned.rotate(33, (1, 2, 3), rotate_cell=True)
+        np.testing.assert_allclose(model.descriptors(turned), found, atol=1e-10)
+        order = np.random.default_rng(0).permutation(len(atoms))
+        np.testing.assert_allclose(model.descriptors(atoms[order]), found[order], atol=1e-10)
+
+    def test_layers_stand_side_by_side(self, model):
+        atoms = bulk("Cu")
+        both, first, last = (model.descriptors(atoms, layers=layers) for layers in (None, [0], [-1]))
+        np.testing.assert_array_equal(both, np.concatenate([first, last], axis=1))
+
+    def test_a_layer_that_is_not_there(self, model):
+        with pytest.raises(UnsupportedProperty, match=r"layers=\[5\]: m3gnet-emt has 2, counted from 0"):
+            model.descriptors(bulk("Cu"), layers=[5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int
@@ -71,10 +72,15 @@ class Representation(nn.Module):
         self.blocks = nn.ModuleList(Block(config, self.basis.size) for _ in range(config.blocks))
 
     def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
+        *_, nodes = self.layers(graph)
+        return nodes
+
+    def layers(self, graph: Graph) -> Iterator[Float[Tensor, "A V"]]:
+        """Features of the atoms behind each block."""
         nodes, edges, basis, bonds, ends = self.start(graph)  # (A, V), (E, W), (E, K)
         for block in self.blocks:
             nodes, edges = block(nodes, edges, basis, bonds, ends)
-        return nodes
+            yield nodes
 
     def start(self, graph: Graph) -> tuple[Tensor, Tensor, Tensor, ShortBonds, Ends]:
         """First features of atoms and edges, and the geometry that every block reads."""
@@ -103,6 +109,9 @@ class M3GNet(Model):
         self.edge_order = "matgl" if config.triplets == "pruned" else "any"
         self.representation = Representation(config)
 
+    def descriptors(self, graph: Graph) -> list[dict[str, Tensor]]:
+        return [{"0e": nodes[:, None]} for nodes in self.representation.layers(graph)]
+
     def inference_form(self) -> Model | None:
         """The same model with its blocks in Numba kernels; for constant parameters on a CPU in float32."""
         first = next(self.parameters())
@@ -128,6 +137,11 @@ class M3GNetPotential(M3GNet, EnergyModel):
         widths = [config.node_width, config.node_width, config.hidden_width, config.hidden_width, 1]
         self.readout = GatedMLP(widths, activate_last=False)
         self.references = ReferenceEnergies(torch.zeros(len(config.elements)))
+
+    @property
+    def reference_energies(self) -> dict[int, tuple[float, ...]]:
+        energies = self.references.energies.tolist()
+        return {z: (energy,) for z, energy in zip(self.elements, energies, strict=True)}
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         nodes = self.representation(graph)  # (A, V)

@@ -117,11 +117,14 @@ class Convolution(KeepsFloat64):
         for index, path in enumerate(self.paths):
             l = path.harmonic
             y = harmonics[:, l * l : (l + 1) * (l + 1)]  # (E, 2l+1)
-            w3j = getattr(self, f"coupling_{index}").to(y.dtype)
             x = at_edge[path.sent] * weights[:, index, None]  # (E, 2l'+1, C)
-            if path.sent == "0e":
-                message = y[:, :, None] * x
-            else:
-                message = torch.bmm(torch.einsum("ijk,ej->eki", w3j, y), x)  # (E, 2l''+1, C)
+            turned = self._turned(index, y)  # (E, 2l''+1, 2l'+1)
+            message = turned * x if path.sent == "0e" else torch.bmm(turned, x)  # (E, 2l''+1, C)
             sums[path.received].append(sum_per_segment(message, receivers, atoms))
         return {irrep: torch.cat(each, dim=-1) for irrep, each in sums.items()}
+
+    def _turned(self, index: int, y: Float[Tensor, "E J"]) -> Float[Tensor, "E K I"]:
+        """The linear map from what a sender sends to what a receiver receives, for the direction of each edge."""
+        if self.paths[index].sent == "0e":
+            return y[:, :, None]
+        return torch.einsum("ijk,ej->eki", getattr(self, f"coupling_{index}").to(y.dtype), y)

@@ -152,6 +152,11 @@ class Mace(EnergyModel):
             known.append(Condition("head", config.default_head, config.heads))
         return tuple(known)
 
+    @property
+    def reference_energies(self) -> dict[int, tuple[float, ...]]:
+        columns = self.table.references.T.tolist()
+        return {z: tuple(energies) for z, energies in zip(self.elements, columns, strict=True)}
+
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         elements = self.index_of[graph.atomic_numbers]  # (A,)
         head = self._head(graph)  # (A,)

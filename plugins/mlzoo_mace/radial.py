@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -13,14 +14,19 @@ from torch.nn import functional
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo_mace.config import Activation, MaceConfig, PolynomialEnvelope, RadialMLP, SoftEnvelope
 
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": functional.silu,
+    "relu": functional.relu,
+    "elu": functional.elu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "identity": lambda x: x,
+}
+
 
 def activate(x: Float[Tensor, "*N"], by: Activation) -> Float[Tensor, "*N"]:
     """A scalar function times its scale."""
-    if by.function == "identity":
-        return x * by.scale
-    functions = {"silu": functional.silu, "relu": functional.relu, "elu": functional.elu}
-    value = functions[by.function](x) if by.function in functions else getattr(torch, by.function)(x)
-    return value * by.scale
+    return FUNCTIONS[by.function](x) * by.scale
 
 
 def envelope(x: Float[Tensor, "E"], by: PolynomialEnvelope | SoftEnvelope) -> Float[Tensor, "E"]:

@@ -1,0 +1,50 @@
+"""MACE does what every architecture has to do, in each of its variations, on weights in the formats that are read."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+import mlzoo
+from mlzoo.testing import ArchitectureContract
+
+
+class OnFile(ArchitectureContract):
+    file: ClassVar[str]
+
+    @pytest.fixture
+    def model(self, shared):
+        return mlzoo.load(shared / "weights" / self.file, dtype="float64", device="cpu", exact=True).model
+
+
+class TestSpice2(OnFile):
+    file = "mlip/v01_spice2.zip"
+
+
+class TestSymmetricBasisOfScalars(OnFile):
+    file = "mlip/v01_lmax3_corr3_symmetric_ns1.zip"
+
+
+class TestPseudotensors(OnFile):
+    file = "mlip/v02_pseudotensors.zip"
+
+
+class TestGauntProducts(OnFile):
+    file = "mlip/v02_gaunt_sc_mp.zip"
+
+
+class TestCoulomb(OnFile):
+    file = "mlip/v02_coulomb.zip"
+
+
+class TestThreeLayersOfTensors(OnFile):
+    file = "mace-torch/large-like-l2.model"
+
+
+class TestManyHeads(OnFile):
+    file = "mace-torch/mh-like.model"
+
+
+class TestChargeAndSpin(OnFile):
+    file = "mace-torch/omol-like.model"
