@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
+from mlzoo.committees import Committee
 from mlzoo.conditions import COMMON
 from mlzoo.errors import UnsupportedProperty
 from mlzoo.model import EnergyModel
@@ -25,7 +26,7 @@ class MlzooCalculator(Calculator):
 
     ignored_changes: ClassVar[set[str]] = {"initial_magmoms", "initial_charges"}
 
-    def __init__(self, predictor: Predictor, *, skin: float = 0.0, **conditions: Any):
+    def __init__(self, predictor: Predictor | Committee, *, skin: float = 0.0, **conditions: Any):
         if not isinstance(predictor.model, EnergyModel):
             predicted = ", ".join(prediction.name for prediction in predictor.model.predicts)
             raise UnsupportedProperty(
@@ -55,8 +56,7 @@ class MlzooCalculator(Calculator):
         pairs = None
         if self._skin is not None:
             pairs = self._skin.pairs(structure.positions, structure.cell, structure.pbc)
-        graph = self.predictor.graph(structure, self.conditions, pairs)
-        (self.results,) = self.predictor.evaluate(graph, self.names)
+        self.results = self.predictor.answer(structure, self.names, self.conditions, pairs)
         self.results["free_energy"] = self.results["energy"]
         self._carried = self._carries(self.atoms)
 

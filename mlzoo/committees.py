@@ -11,7 +11,6 @@ from ase.data import chemical_symbols
 
 from mlzoo.batching import Prediction
 from mlzoo.errors import DifferentMembers, PredictionError
-from mlzoo.graph import Graph
 from mlzoo.neighbors import Pairs
 from mlzoo.predictor import Predictor
 from mlzoo.properties import Property
@@ -60,17 +59,12 @@ class Committee:
         for member in self.members:
             member.check_conditions(conditions)
 
-    def graph(
-        self, structure: object, conditions: Mapping[str, Any] | None = None, pairs: Pairs | None = None
-    ) -> list[Graph]:
-        """One graph for each member."""
-        return [member.graph(structure, conditions, pairs) for member in self.members]
-
-    def evaluate(self, graphs: Sequence[Graph], names: Collection[str]) -> list[Prediction]:
-        """Predict ``names`` from the graphs that :meth:`graph` made."""
+    def answer(
+        self, structure: object, names: Collection[str], conditions: Mapping[str, Any], pairs: Pairs | None = None
+    ) -> Prediction:
+        """Predict ``names`` for one structure; ``pairs`` where a neighbour list is at hand already."""
         asked = _means(names)
-        answers = [member.evaluate(graph, asked)[0] for member, graph in zip(self.members, graphs, strict=True)]
-        return [_joined(answers)]
+        return _joined([member.answer(structure, asked, conditions, pairs) for member in self.members])
 
     def predict(
         self,
@@ -93,7 +87,7 @@ class Committee:
         """An ASE calculator of the mean; deviations stand in its ``results``."""
         from mlzoo.ase_calculator import MlzooCalculator
 
-        return MlzooCalculator(self, skin=skin, **conditions)  # type: ignore[arg-type]
+        return MlzooCalculator(self, skin=skin, **conditions)
 
     def __repr__(self) -> str:
         return f"<mlzoo committee: {self.name}>"

@@ -124,11 +124,17 @@ class Predictor:
         if on_error not in ("raise", "keep"):
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
         if is_structure(structures) or not isinstance(structures, Iterable):
-            return self.evaluate(self.graph(structures, conditions), names)[0]
+            return self.answer(structures, names, conditions)
         graphs = self._graphs(structures, conditions, keep_errors=on_error == "keep")
         budget = max_edges or EDGE_BUDGET[self.device.type]
         answers = answer_in_batches(graphs, lambda graph: self.evaluate(graph, names), budget)
         return list(answers) if isinstance(structures, Sequence) else answers
+
+    def answer(
+        self, structure: object, names: Collection[str], conditions: Mapping[str, Any], pairs: Pairs | None = None
+    ) -> Prediction:
+        """Predict ``names`` for one structure; ``pairs`` where a neighbour list is at hand already."""
+        return self.evaluate(self.graph(structure, conditions, pairs), names)[0]
 
     def evaluate(self, graph: Graph, names: Collection[str]) -> list[Prediction]:
         """Predict ``names`` for every structure of a graph that :meth:`graph` made, or of several joined."""
