@@ -44,8 +44,8 @@ class Weight:
 
     @property
     def checks(self) -> Path | None:
-        """The file with its reference values."""
-        beside = self.path / "checks.json"
+        """The file with its reference values: of its card, in its folder, or for one file NAME.checks.json beside it."""
+        beside = self.path / "checks.json" if self.path.is_dir() else self.path.with_suffix(".checks.json")
         return (self.card.checks if self.card else None) or (beside if beside.is_file() else None)
 
 
