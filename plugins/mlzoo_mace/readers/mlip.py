@@ -1,0 +1,191 @@
+"""InstaDeep's zips: what holds both generations together.
+
+A zip of ``hyperparams.json`` and ``params.npz``, nothing else, both stored as they are. Nothing in it is executed: the
+arrays are read without pickles, and only real numbers of the announced size are taken.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlzoo.checksums import sha256
+from mlzoo.errors import UnreadableFile
+from mlzoo_mace.config import (
+    Activation,
+    Coupling,
+    IrrepName,
+    Irreps,
+    PolynomialEnvelope,
+    Radial,
+    SoftEnvelope,
+    natural,
+)
+from mlzoo_mace.readers.bases import Basis, in_order
+from mlzoo_mace.readers.couplings import polynomial
+
+MEMBERS = {"hyperparams.json", "params.npz"}
+LARGEST = 2 << 30  # bytes
+SECOND_MOMENTS = {  # root of the mean square of each activation over the library's quantiles of a normal distribution
+    "silu": 0.596458685423,
+    "swish": 0.596458685423,
+    "tanh": 0.627928248164,
+    "relu": 0.707097894019,
+    "elu": 0.803076895588,
+    "sigmoid": 0.541644565416,
+}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Hyperparameters, and arrays in float64 by what is left of their names behind the prefix."""
+
+    path: Path
+    config: Mapping[str, Any]
+    data: Mapping[str, Any]
+    arrays: dict[str, Tensor]
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        return tuple(sorted(map(int, self.energies[0])))
+
+    @property
+    def energies(self) -> list[Mapping[str, float]]:
+        """Reference energies in eV by atomic number, one map for each head."""
+        said = self.data["atomic_energies_map"]
+        return said if isinstance(said, list) else [said]
+
+    @property
+    def cutoff(self) -> float:
+        return float(self.data.get("graph_cutoff_angstrom") or self.data["cutoff_distance_angstrom"])
+
+    def take(self, name: str, *shape: int | None) -> Tensor:
+        """An array, once; of another shape or missing it is an :class:`UnreadableFile`."""
+        if name not in self.arrays:
+            raise UnreadableFile(f"{self.path} lacks the array {name}. Fetch it again.")
+        array = self.arrays.pop(name)
+        if len(shape) != array.dim() or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
+            raise UnreadableFile(f"{self.path}: {name} has shape {tuple(array.shape)}, not {shape}. Fetch it again.")
+        return array
+
+    def finish(self) -> None:
+        """What nobody has taken is an option that is not understood: better no answer than half of one."""
+        left = [name for name, array in self.arrays.items() if array.numel()]
+        if left:
+            raise UnreadableFile(f"{self.path} has arrays that MACE as we know it does not have: {', '.join(left[:5])}.")
+
+
+def open_archive(path: Path, prefix: str, device_axis: bool) -> Archive:
+    """Read a zip. ``device_axis`` takes the first of what several devices had each for itself.
+
+    Raises :class:`UnreadableFile` that says what is wrong.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [member.filename for member in archive.infolist()]
+            if sorted(names) != sorted(MEMBERS):
+                raise UnreadableFile(f"{path} holds {', '.join(names[:8])}, not {' and '.join(sorted(MEMBERS))}.")
+            said = json.loads(_member(path, archive, "hyperparams.json"))
+            arrays = dict(_arrays(path, _member(path, archive, "params.npz"), prefix, device_axis))
+        return Archive(path, said["config"], said["dataset_info"], arrays)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise UnreadableFile(f"{path} is no whole zip of InstaDeep's ({error}). Fetch it again.") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member, never more of it than it announces, and not more than a model can need."""
+    size = archive.getinfo(name).file_size
+    if size > LARGEST:
+        raise UnreadableFile(f"{path}: {name} announces {size} bytes, more than a model can need. Refused.")
+    with archive.open(name) as file:
+        content = file.read(size + 1)
+    if len(content) != size:
+        raise UnreadableFile(f"{path}: {name} has {len(content)} bytes and announces {size}. Refused.")
+    return content
+
+
+def _arrays(path: Path, content: bytes, prefix: str, device_axis: bool) -> Iterator[tuple[str, Tensor]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        total = sum(member.file_size for member in archive.infolist())
+        if total > LARGEST:
+            raise UnreadableFile(f"{path}: params.npz announces {total} bytes, more than a model can need. Refused.")
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        for name in stored.files:
+            try:
+                array = stored[name]
+            except ValueError as error:  # an array of Python objects
+                raise UnreadableFile(f"{path}: the array {name!r} is none of numbers ({error}). Refused.") from error
+            if not name.startswith(prefix):
+                raise UnreadableFile(f"{path}: the array {name!r} belongs to no MACE.")
+            if array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise UnreadableFile(f"{path}: the array {name!r} ({array.dtype}) is not all finite numbers.")
+            yield name.removeprefix(prefix), torch.from_numpy(array[0] if device_axis else array).double()
+
+
+def activation(archive: Archive, name: str | None, *, normalised: bool = True) -> Activation:
+    """An activation with its second moment brought to one."""
+    chosen = name or "identity"
+    if chosen in ("identity", "none", "None"):
+        return Activation(function="identity")
+    if chosen not in SECOND_MOMENTS:
+        raise UnreadableFile(f"{archive.path} uses the activation {name!r}, which is not known.")
+    scale = 1 / SECOND_MOMENTS[chosen] if normalised else 1.0
+    return Activation(function="silu" if chosen == "swish" else chosen, scale=scale)  # type: ignore[arg-type]
+
+
+def radial(archive: Archive, count: int, shortest: float | None) -> Radial:
+    """Bessel functions brought to a mean square of one between the shortest neighbour distance and the cutoff."""
+    kinds = {"polynomial_envelope": PolynomialEnvelope(power=5), "soft_envelope": SoftEnvelope()}
+    kind = archive.config["radial_envelope"]
+    if kind not in kinds:
+        raise UnreadableFile(f"{archive.path} has radial_envelope={kind!r}, which is not known.")
+    amplitude = math.sqrt(2 / archive.cutoff)
+    if shortest is not None:
+        from mlzoo_mace.radial import envelope
+
+        r = torch.linspace(shortest, archive.cutoff, 1000, dtype=torch.float64)
+        waves = torch.sin(r[:, None] * frequencies(archive, count)) / r[:, None]
+        cut = envelope(r / archive.cutoff, kinds[kind])
+        square = (amplitude * waves * cut[:, None]) ** 2
+        amplitude *= float(square.mean()) ** -0.5
+    return Radial(count=count, amplitude=amplitude, envelope=kinds[kind])
+
+
+def frequencies(archive: Archive, count: int) -> Tensor:
+    return torch.arange(1, count + 1, dtype=torch.float64) * math.pi / archive.cutoff
+
+
+def irreps(max_l: int, pseudotensors: bool) -> Irreps:
+    """Irreps up to a degree: those of harmonics, or both parities."""
+    if not pseudotensors:
+        return natural(max_l)
+    every = [f"{l}{letter}" for l in range(max_l + 1) for letter in "eo"]
+    return tuple(sorted(every, key=in_order))
+
+
+def couplings(basis: Basis, order: int) -> Iterator[tuple[IrrepName, Coupling, dict[str, Tensor]]]:
+    """Of each irrep of a basis: what the config says of the term, and its tensors but the weights."""
+    for irrep, tensor in basis.items():
+        monomials, coupled = polynomial(tensor)
+        said = Coupling(irrep=irrep, order=order, monomials=len(monomials), paths=tensor.shape[-1])
+        yield irrep, said, {"monomials": monomials, "couplings": coupled}
+
+
+def references(archive: Archive) -> Tensor:
+    """eV, for each head and element; an element that a head has not seen counts as zero."""
+    rows = [[float(energies.get(str(z), 0.0)) for z in archive.elements] for energies in archive.energies]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def provenance(archive: Archive) -> dict[str, Any]:
+    return {"sha256": {archive.path.name: sha256(archive.path)}}
