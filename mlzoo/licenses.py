@@ -100,4 +100,5 @@ def _words(terms: License) -> str:
     where = f" ({terms.link})" if terms.link else ""
     if terms is UNKNOWN:
         return "no licence that anybody has stated, which counts as a restricted one"
-    return f"the {terms.name.removeprefix('the ')}{where}, which {use[terms.commercial_use]} commercial use"
+    article = "" if "'s " in terms.name else "the "
+    return f"{article}{terms.name}{where}, which {use[terms.commercial_use]} commercial use"

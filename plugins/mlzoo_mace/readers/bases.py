@@ -144,7 +144,7 @@ def _symmetric_power(irrep: IrrepName, power: int) -> Basis:
     found: Basis = {}
     for out, tensor in _all_products(before, single).items():
         axes = list(permutations(range(power)))
-        average = sum(tensor.permute(*order, power, power + 1) for order in axes) / len(axes)
+        average = torch.stack([tensor.permute(*order, power, power + 1) for order in axes]).mean(dim=0)
         overlap = torch.einsum("xu,xv->uv", tensor.flatten(0, -2), average.flatten(0, -2)) / (2 * degree(out) + 1)
         values, vectors = torch.linalg.eigh(overlap)
         kept = vectors[:, values > 1 - 1e-6]

@@ -82,7 +82,9 @@ class Archive:
         """What nobody has taken is an option that is not understood: better no answer than half of one."""
         left = [name for name, array in self.arrays.items() if array.numel()]
         if left:
-            raise UnreadableFile(f"{self.path} has arrays that MACE as we know it does not have: {', '.join(left[:5])}.")
+            raise UnreadableFile(
+                f"{self.path} has arrays that MACE as we know it does not have: {', '.join(left[:5])}."
+            )
 
 
 def open_archive(path: Path, prefix: str, device_axis: bool) -> Archive:
@@ -145,7 +147,10 @@ def activation(archive: Archive, name: str | None, *, normalised: bool = True) -
 
 def radial(archive: Archive, count: int, shortest: float | None) -> Radial:
     """Bessel functions brought to a mean square of one between the shortest neighbour distance and the cutoff."""
-    kinds = {"polynomial_envelope": PolynomialEnvelope(power=5), "soft_envelope": SoftEnvelope()}
+    kinds: dict[str, PolynomialEnvelope | SoftEnvelope] = {
+        "polynomial_envelope": PolynomialEnvelope(power=5),
+        "soft_envelope": SoftEnvelope(),
+    }
     kind = archive.config["radial_envelope"]
     if kind not in kinds:
         raise UnreadableFile(f"{archive.path} has radial_envelope={kind!r}, which is not known.")

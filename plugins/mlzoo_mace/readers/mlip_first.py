@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from mlzoo.errors import UnreadableFile
 from mlzoo.plugin import ReadWeights
 from mlzoo_mace import equivariant
-from mlzoo_mace.config import Contraction, IrrepName, Irreps, Layer, MaceConfig, RadialMLP, Readout, natural
+from mlzoo_mace.config import Contraction, Coupling, IrrepName, Irreps, Layer, MaceConfig, RadialMLP, Readout, natural
 from mlzoo_mace.radial import activate
 from mlzoo_mace.readers import mlip
 from mlzoo_mace.readers.bases import full_basis, symmetric_basis
@@ -44,7 +45,11 @@ class _Reader:
         embeddings = archive.take("LinearNodeEmbeddingBlock_0#embeddings", None, self.channels)
         self.species = len(embeddings)  # may be more than there are elements
         self.state["embedding.element"] = self._known(embeddings) / self.species**0.5
-        pairs = archive.take("species_embedding#embedding", self.species, None) if said.get("species_embedding_dim") else None
+        pairs = (
+            archive.take("species_embedding#embedding", self.species, None)
+            if said.get("species_embedding_dim")
+            else None
+        )
         self.state["radial.frequencies"] = mlip.frequencies(archive, said["num_bessel"])
         symmetry = said["node_symmetry"] if said["node_symmetry"] is not None else self.max_l
         inputs: Irreps = ("0e",)
@@ -71,7 +76,9 @@ class _Reader:
         theirs, ours = f"layer_{index}#", f"layers.{index}."
         channels, messages = self.channels, natural(self.max_l)
         for irrep in inputs:
-            self.state[f"{ours}up.weights.{irrep}"] = self._linear(f"{theirs}InteractionBlock_0#linear_up", irrep, channels)
+            self.state[f"{ours}up.weights.{irrep}"] = self._linear(
+                f"{theirs}InteractionBlock_0#linear_up", irrep, channels
+            )
         self._messages(theirs, ours, inputs, messages, pairs)
         for irrep in messages if index == 0 else outputs:  # those that the input of a later layer has
             name = f"{theirs}FullyConnectedTensorProduct_0#w[{{}},0,{{}}] {channels}x{irrep},{self.species}x0e,{channels}x{irrep}"
@@ -121,7 +128,7 @@ class _Reader:
         signs = torch.tensor([(-1.0) ** path.harmonic for path in mine], dtype=torch.float64)[:, None]
         widths = [self.said["num_bessel"], *HIDDEN, len(mine) * channels]
         convolution = f"{block}MessagePassingConvolution_0#"
-        for layer, (rows, columns) in enumerate(zip(widths, widths[1:], strict=False)):
+        for layer, (rows, columns) in enumerate(itertools.pairwise(widths)):
             name = f"{convolution}MultiLayerPerceptron_0#Dense_{layer}#kernel"
             weight = self.archive.take(name, rows, columns) / rows**0.5
             if layer == len(HIDDEN):
@@ -139,7 +146,10 @@ class _Reader:
 
     def _pair_factors(self, name: str, embedding: Tensor, outputs: int) -> Tensor:
         """What the perceptron on the two elements' embeddings gives for each pair of sender and receiver."""
-        sender, receiver = embedding[:, None].expand(-1, len(embedding), -1), embedding[None].expand(len(embedding), -1, -1)
+        sender, receiver = (
+            embedding[:, None].expand(-1, len(embedding), -1),
+            embedding[None].expand(len(embedding), -1, -1),
+        )
         x = torch.cat([sender, receiver, sender * receiver], dim=-1)
         for layer in range(len(HIDDEN) + 1):
             width = x.shape[-1]
@@ -152,7 +162,7 @@ class _Reader:
 
     def _contraction(self, name: str, ours: str, messages: Irreps, outputs: Irreps) -> Contraction:
         basis = symmetric_basis if self.said["symmetric_tensor_product_basis"] else full_basis
-        terms = []
+        terms: list[Coupling] = []
         for order in range(1, self.said["correlation"] + 1):
             for irrep, said, tensors in mlip.couplings(basis(messages, order, outputs), order):
                 weights = self.archive.take(f"{name}w{order}_{irrep}", self.species, said.paths, self.channels)
@@ -171,7 +181,9 @@ class _Reader:
             return Readout()
         hidden = int(self.said["readout_irreps"][0].split("x")[0])
         names = [f"{theirs}NonLinearReadoutBlock_{head}#Linear_" for head in range(heads)]
-        self.state[f"readouts.{index}.weights.0"] = torch.cat([self._map(f"{n}0", channels, hidden) for n in names], 1)[None]
+        self.state[f"readouts.{index}.weights.0"] = torch.cat([self._map(f"{n}0", channels, hidden) for n in names], 1)[
+            None
+        ]
         self.state[f"readouts.{index}.weights.1"] = torch.cat([self._map(f"{n}1", hidden, 1) for n in names], 0)[None]
         return Readout(hidden=hidden * heads, activation=self.activation)
 
@@ -208,5 +220,3 @@ class _Reader:
     def _known(self, tensor: Tensor) -> Tensor:
         """Rows of the elements, without those that were reserved for more."""
         return tensor[: len(self.elements)]
-
-

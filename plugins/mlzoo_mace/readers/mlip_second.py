@@ -14,6 +14,7 @@ from mlzoo_mace import equivariant
 from mlzoo_mace.config import (
     Charges,
     Contraction,
+    Coupling,
     Embedded,
     Embedding,
     GauntContraction,
@@ -106,7 +107,9 @@ class _Reader:
         channels, every = self.channels, mlip.irreps(self.max_l, said["include_pseudotensors"])
         messages = tuple(each for each in every if equivariant.paths(inputs, self.max_l, (each,)))
         for irrep in inputs:
-            self.state[f"{ours}up.weights.{irrep}"] = self._linear(f"{theirs}interaction_block#linear_in", irrep, inputs)
+            self.state[f"{ours}up.weights.{irrep}"] = self._linear(
+                f"{theirs}interaction_block#linear_in", irrep, inputs
+            )
         self._messages(theirs, ours, inputs, messages, every)
         first_residual = bool(said.get("residual_connection_first_layer"))
         mixes = index == 0 and not first_residual
@@ -117,12 +120,16 @@ class _Reader:
                     self.state[f"{ours}mix.weights.{irrep}"] = weight
         else:
             for irrep in set(inputs) & set(outputs):
-                self.state[f"{ours}residual.weights.{irrep}"] = self._by_species(f"{theirs}residual_block", irrep, outputs)
+                self.state[f"{ours}residual.weights.{irrep}"] = self._by_species(
+                    f"{theirs}residual_block", irrep, outputs
+                )
         block = f"{theirs}expansion_block#"
         contraction = self._contraction(f"{block}symmetric_contraction#", ours, messages, every, outputs)
         if said.get("gate_nodes"):
             size, gates = len(self.elements), len(outputs) * channels
-            self.state[f"{ours}node_gates"] = self.archive.take(f"{block}species_wise_gate_weights", size, channels, gates)
+            self.state[f"{ours}node_gates"] = self.archive.take(
+                f"{block}species_wise_gate_weights", size, channels, gates
+            )
             self.state[f"{ours}node_gate_biases"] = self.archive.take(f"{block}species_wise_gate_bias", size, gates)
         for irrep in outputs:
             self.state[f"{ours}linear.weights.{irrep}"] = self._linear(f"{block}linear_block", irrep, outputs)
@@ -172,8 +179,8 @@ class _Reader:
     def _gaunt_columns(self, block: str, weight: Tensor, paths: list[equivariant.Path], messages: Irreps) -> Tensor:
         """Products on the sphere as ordinary paths: one weight an irrep, times the Gaunt coefficient of the path.
 
-        The average over the sphere of three harmonics of norm one is 3j(l1 l2 l3; 0 0 0) times Wigner's symbol, and the
-        projection brings a factor 2l+1.
+        The average over the sphere of a product of three harmonics of norm one is Wigner's symbol times its own entry at
+        the pole.
         """
         harmonics = natural(self.max_l)
         scale = {l: self.archive.take(f"{block}linear_proj#{_name(harmonics[l], harmonics)}", self.channels, 1)[:, 0]
@@ -181,8 +188,7 @@ class _Reader:
         columns = weight.unflatten(1, (len(messages), self.channels))
         each = []
         for path in paths:
-            factor = _gaunt(path) * scale[path.harmonic] / (2 * path.harmonic + 1) ** 0.5  # ours have norm 2l+1
-            each.append(columns[:, messages.index(path.received)] * factor)
+            each.append(columns[:, messages.index(path.received)] * scale[path.harmonic] * _gaunt(path))
         return torch.stack(each, dim=1).flatten(1)
 
     def _contraction(
@@ -193,13 +199,15 @@ class _Reader:
             return self._gaunt_contraction(name, ours, messages, outputs)
         if kind not in ("e3j", "e3nn", "e3nn_symmetric"):
             raise UnreadableFile(f"{self.archive.path} has symmetric_contraction_backend={kind!r}, which is not known.")
-        terms = []
+        terms: list[Coupling] = []
         size = len(self.elements)
         sizes = [2 * degree(irrep) + 1 for irrep in every]
         kept = torch.cat([torch.full((n,), irrep in messages) for n, irrep in zip(sizes, every, strict=True)])
         if kind == "e3j":
             joint = {
-                irrep: self.archive.take(f"{name}LinearIndexwise_0#{_name(irrep, outputs)}", size, self.channels, 1, None)
+                irrep: self.archive.take(
+                    f"{name}LinearIndexwise_0#{_name(irrep, outputs)}", size, self.channels, 1, None
+                )
                 for irrep in outputs
             }
         for order in range(1, correlation + 1):
@@ -225,8 +233,8 @@ class _Reader:
                 array = f"{name}linear_in_{factor}#w[{place},{place}] {channels}x{irrep},{channels}x{irrep}"
                 weight = self.archive.take(array, channels, channels) / channels**0.5
                 self.state[f"{ours}contraction.factors.{factor}.weights.{irrep}"] = weight
-            bias = self.archive.arrays.pop(f"{name}gaunt_symmetric_contraction_bias_{factor}", torch.zeros(channels))
-            self.state[f"{ours}contraction.biases.{factor}"] = bias.double()
+            bias = self.archive.take(f"{name}gaunt_symmetric_contraction_bias_{factor}", channels)
+            self.state[f"{ours}contraction.biases.{factor}"] = bias * bool(factor)  # the first one is not used
         for irrep in outputs:
             weight = self.archive.take(f"{name}linear_out#{_name(irrep, outputs)}", len(self.elements), channels, 1, 1)
             self.state[f"{ours}contraction.weights.{irrep}"] = weight[:, :, 0, 0]
@@ -237,7 +245,9 @@ class _Reader:
         hidden = int(self.said["readout_irreps"][0].split("x")[0])
         widths = [self.channels, hidden, targets] if last else [self.channels, targets]
         for layer, (rows, columns) in enumerate(pairwise(widths)):
-            names = [f"{theirs}readout_block#ReadoutBlock_{head}#Linear_{layer}#weight0_0_1" for head in range(self.heads)]
+            names = [
+                f"{theirs}readout_block#ReadoutBlock_{head}#Linear_{layer}#weight0_0_1" for head in range(self.heads)
+            ]
             each = [self.archive.take(name, columns, rows).T / rows**0.5 for name in names]
             self.state[f"readouts.{index}.weights.{layer}"] = torch.stack(each)
         if not last:
@@ -270,5 +280,5 @@ def _gaunt(path: equivariant.Path) -> float:
     """What a product on the sphere has, over what our path has (sqrt(2l+1) times Wigner's symbol)."""
     assert path.received in products(path.sent, natural(path.harmonic)[-1])
     l1, l2, l3 = degree(path.sent), path.harmonic, degree(path.received)
-    zero = wigner(f"{l1}e", f"{l2}e", f"{l3}e")[l1, l2, l3]  # all along the pole, where harmonics of norm one are one
-    return float(zero) * (2 * l3 + 1) ** 0.5
+    at_pole = wigner(f"{l1}e", f"{l2}e", f"{l3}e")[l1, l2, l3]  # the middle component is the one along the pole
+    return float(at_pole) / (2 * l3 + 1) ** 0.5
