@@ -35,6 +35,7 @@ class ReadWeights:
     state: Mapping[str, Tensor]
     provenance: Mapping[str, Any]  # JSON-safe: checksums, the convention taken, ...
     notices: tuple[str, ...] = ()  # announced at load
+    dtype: str = "float32"  # the precision that the file was written in, and that it is loaded in by default
 
 
 @dataclass(frozen=True)

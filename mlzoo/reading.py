@@ -66,11 +66,12 @@ def _foreign(path: Path, name: str, options: Mapping[str, Any], provenance: Mapp
         architecture=plugin.name,
         package=plugin.package,
         version=plugin.version,
-        dtype="float32",
+        dtype=read.dtype,
         config=read.config.model_dump(mode="json"),
         provenance={"source": name, "format": reader.name, **read.provenance, **provenance},
     )
-    return Read(manifest, read.config, read.state)
+    state = {name: tensor.contiguous() for name, tensor in read.state.items()}  # as they will be when saved and read
+    return Read(manifest, read.config, state)
 
 
 def _reader(path: Path) -> tuple[Plugin, Reader]:

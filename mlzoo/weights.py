@@ -72,7 +72,9 @@ def read(folder: Path) -> tuple[Manifest, dict[str, Tensor]]:
             f"{folder} has layout {said['layout']}, this mlzoo reads up to {LAYOUT_VERSION}. Update mlzoo."
         )
     try:
-        return Manifest(**said), load_file(folder / "model.safetensors")
+        tensors = load_file(folder / "model.safetensors")
+        # in memory of their own: where a tensor begins in a file can change the last bit of a matrix product
+        return Manifest(**said), {name: tensor.clone() for name, tensor in tensors.items()}
     except (SafetensorError, OSError, TypeError) as error:
         raise UnreadableFile(f"{folder} is not a whole mlzoo weight ({error}). Fetch or convert it again.") from error
 

@@ -62,10 +62,10 @@ def test_the_published_architecture_to_the_last_digits_of_its_prefactor(shared):
 @pytest.mark.parametrize("name", SINGLE)
 def test_float32_to_its_own_rounding(shared, name):
     model = load(shared, name, "float32")
-    of_energy = 5e-3 if name == "v01_e0_dict_large" else 2e-3 if name == "v02_spice2" else 2e-4
+    large = {"v01_e0_dict_large": 5e-3, "v02_spice2": 2e-3, "v02_charges": 2e-3}  # E0 of 7e4 eV, forces of 40 eV/Å
     for expected in mlip_answers(shared, name, "f32"):
         found = model.predict(mlip_structures(shared)[expected["name"]])
-        assert found["energy"] == pytest.approx(expected["energy"], abs=of_energy)
+        assert found["energy"] == pytest.approx(expected["energy"], abs=large.get(name, 2e-4))
         largest = np.abs(expected["forces"]).max()  # eV/Å; some reach 40
         np.testing.assert_allclose(found["forces"], expected["forces"], rtol=0, atol=max(1e-4, 5e-5 * largest))
 
