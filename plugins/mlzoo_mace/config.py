@@ -195,6 +195,7 @@ class MaceConfig(_Frozen):
     elements: tuple[Annotated[int, Field(ge=1, le=118)], ...] = Field(min_length=1)  # atomic numbers, ascending
     cutoff: float = Field(gt=0)  # Å
     max_l: int = Field(ge=0, le=6)  # of the spherical harmonics
+    rounded_symbols: bool = False  # convolutions in float64 too have 3j symbols of float32, as the original's code does
     heads: tuple[str, ...] = ("default",)
     default_head: str | None = "default"
     radial: Radial = Radial()

@@ -47,10 +47,11 @@ def paths(sent: Irreps, max_l: int, received: Irreps) -> list[Path]:
 
 
 @cache
-def coupling(path: Path) -> Float[Tensor, "I J K"]:
-    """sqrt(2l+1) times the Wigner 3j symbol, in float64."""
+def coupling(path: Path, rounded: bool = False) -> Float[Tensor, "I J K"]:
+    """sqrt(2l+1) times the Wigner 3j symbol, in float64; ``rounded`` to float32 where none of the degrees is zero."""
     l1, l2, l3 = degree(path.sent), path.harmonic, degree(path.received)
-    return (2 * l3 + 1) ** 0.5 * o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
+    symbol = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
+    return (2 * l3 + 1) ** 0.5 * (symbol.float().double() if rounded and l1 * l2 * l3 else symbol)
 
 
 class ChannelMix(nn.Module):
@@ -59,8 +60,8 @@ class ChannelMix(nn.Module):
     def __init__(self, sizes: dict[IrrepName, tuple[int, int]], elements: int | None = None):
         super().__init__()
         kinds = () if elements is None else (elements,)
-        self.weights = nn.ParameterDict(
-            {irrep: torch.randn(*kinds, *size) / size[0] ** 0.5 for irrep, size in sizes.items()}
+        self.weights = nn.ParameterDict(  # pairs keep their order, a dict would be sorted
+            [(irrep, torch.randn(*kinds, *size) / size[0] ** 0.5) for irrep, size in sizes.items()]
         )
         self.by_element = elements is not None
 
@@ -95,12 +96,12 @@ def gated(features: Features, by: Gate, channels: int) -> Features:
 class Convolution(KeepsFloat64):
     """Sum over the edges of an atom: sender's features times harmonics of the edge times a weight (MACE eq. 8)."""
 
-    def __init__(self, sent: Irreps, max_l: int, received: Irreps):
+    def __init__(self, sent: Irreps, max_l: int, received: Irreps, rounded: bool = False):
         super().__init__()
         self.paths = paths(sent, max_l, received)
         self.received = received
         for index, path in enumerate(self.paths):
-            self.register_buffer(f"coupling_{index}", coupling(path), persistent=False)
+            self.register_buffer(f"coupling_{index}", coupling(path, rounded), persistent=False)
 
     def forward(
         self,

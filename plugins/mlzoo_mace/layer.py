@@ -36,7 +36,7 @@ class MaceLayer(nn.Module):
         self.by = by
         elements, radial = len(config.elements), config.radial.count
         self.up = ChannelMix(dict.fromkeys(by.up, (by.input_channels, by.up_channels)))
-        self.convolution = Convolution(by.up, config.max_l, by.messages)
+        self.convolution = Convolution(by.up, config.max_l, by.messages, config.rounded_symbols)
         paths = len(self.convolution.paths)
         self.radial = RadialPerceptron(by.radial_mlp, radial, paths * by.up_channels, elements)
         if by.pair_factors:

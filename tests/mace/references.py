@@ -53,3 +53,33 @@ def mlip_structures(shared: Path) -> dict[str, Atoms]:
 @cache
 def mlip_answers(shared: Path, name: str, dtype: str = "f64") -> list[dict]:
     return json.loads((shared / f"references/mlip/{name}.{dtype}.json").read_text())["results"]
+
+
+MACE_TORCH = [
+    *("mace-torch/tiny-mace", "mace-torch/tiny-scaleshift", "mace-torch/large-like-l2", "mace-torch/mh-like"),
+    *("mace-torch/mp0-medium-like", "mace-torch/mp0-small-like", "mace-torch/mp0b-small-like"),
+    *(
+        "mace-torch/mpa0-medium-like",
+        "mace-torch/multihead-like",
+        "mace-torch/off23-small-like",
+        "mace-torch/omol-like",
+    ),
+    *("mace-real/mace01", "mace-real/mace01_swa"),
+    *("mace-real/mace02_com1", "mace-real/mace02_com2", "mace-real/mace02_com3"),
+]
+
+
+@cache
+def mace_torch_structures(shared: Path, family: str) -> dict[str, Atoms]:
+    """By name; charge and spin in their ``info``."""
+    folder = shared / "references" / family
+    if family == "mace-real":
+        return {atoms.info["name"]: atoms for atoms in ase.io.read(folder / "structures.extxyz", index=":")}
+    said = json.loads((folder / "structures.json").read_text())
+    return {name: Atoms(**each) for name, each in said.items()}
+
+
+@cache
+def mace_torch_answers(shared: Path, name: str) -> dict[str, dict]:
+    """What the calculator gives for ``STRUCTURE`` or ``STRUCTURE@HEAD``, in float64 and float32."""
+    return json.loads((shared / "references" / name / "results.json").read_text())["results"]

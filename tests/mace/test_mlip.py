@@ -1,5 +1,6 @@
 """InstaDeep's zips give the numbers of the original library, and a hostile one is refused."""
 
+import contextlib
 import io
 import json
 import pickle
@@ -14,7 +15,7 @@ from mace.references import MLIP, SINGLE, mlip_answers, mlip_structures
 import mlzoo
 from mlzoo.errors import UnreadableFile
 from mlzoo_mace.config import natural
-from mlzoo_mace.readers import mlip
+from mlzoo_mace.readers import mlip, mlip_first
 from mlzoo_mace.readers.bases import full_basis, symmetric_basis
 
 VOIGT = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
@@ -203,7 +204,19 @@ class TestHostile:
             ("activation", "gelu", "uses the activation 'gelu', which is not known"),
             ("radial_envelope", "box", "has radial_envelope='box', which is not known"),
             ("atomic_energies", "random", "has atomic_energies='random', which is not known"),
-            ("include_pseudotensors", True, "sets include_pseudotensors"),
+            ("include_pseudotensors", True, "include_pseudotensors is set, which this generation never could"),
+            ("attention", 4, "the options attention are not known"),
+            ("l_max", 10**6, r"config\.l_max: Input should be less than or equal to 6"),
+            ("num_layers", 10**12, r"config\.num_layers: Input should be less than or equal to 64"),
+            ("num_bessel", 10**12, r"config\.num_bessel: Input should be less"),
+            ("correlation", 6, "correlation=6 with l_max=2 is more than can be read"),
+            ("node_symmetry", 3, "node_symmetry=3 is above l_max=2"),
+            ("num_channels", None, r"config\.num_channels: Input should be a valid integer"),
+            ("num_species", 3, "has num_species=3 and 5 elements"),
+            ("avg_num_neighbors", 0, r"config\.avg_num_neighbors: Input should be greater than 0"),
+            ("avg_num_neighbors", float("nan"), r"config\.avg_num_neighbors: Input should be a finite number"),
+            ("avg_r_min", 4.5, r"has neighbours at 4\.5 Å and a cutoff of 4\.0 Å"),
+            ("readout_irreps", ["4x1o", "0e"], r"config\.readout_irreps\.0: String should match"),
         ],
     )
     def test_an_option_that_is_not_known_is_refused_by_name(self, parts, tmp_path, key, value, sentence):
@@ -212,6 +225,73 @@ class TestHostile:
         path = packed(tmp_path / "m.zip", {**parts, "hyperparams.json": json.dumps(said)})
         with pytest.raises(UnreadableFile, match=sentence):
             mlzoo.load(path)
+
+    @pytest.mark.parametrize(
+        ("name", "section", "change", "sentence"),
+        [
+            ("v01_tiny", "dataset_info", {"atomic_energies_map": {}}, "there are no elements"),
+            ("v01_tiny", "dataset_info", {"atomic_energies_map": {"0": 1.0}}, r"atomic_energies_map.*greater than"),
+            ("v01_tiny", "dataset_info", {"cutoff_distance_angstrom": None}, "there is no cutoff"),
+            ("v02_heads3", "config", {"num_readout_heads": 2}, "3 maps of energies for 2 heads"),
+            ("v02_tiny", "config", {"use_coulomb_term": True}, "a Coulomb term needs partial charges and a cutoff"),
+            ("v02_charges", "dataset_info", {"total_charge_set": None}, "charge needs total_charge_set"),
+            ("v02_tiny", "config", {"soft_normalization": 0}, "soft_normalization: Input should be greater than 0"),
+            ("v02_tiny", "config", {"correlation": 1}, "has a wrong number of weights for 0e"),
+        ],
+    )
+    def test_hyperparameters_that_contradict_each_other(self, shared, tmp_path, name, section, change, sentence):
+        with zipfile.ZipFile(shared / f"weights/mlip/{name}.zip") as archive:
+            members = {each: archive.read(each) for each in archive.namelist()}
+        said = json.loads(members["hyperparams.json"])
+        said[section].update(change)
+        path = packed(tmp_path / "m.zip", {**members, "hyperparams.json": json.dumps(said)})
+        with pytest.raises(UnreadableFile, match=sentence):
+            mlzoo.load(path)
+
+    @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b"[" * 100_000])
+    def test_hyperparameters_that_are_none(self, parts, tmp_path, content):
+        path = packed(tmp_path / "m.zip", {**parts, "hyperparams.json": content})
+        with pytest.raises(UnreadableFile, match=r"m\.zip is in no format"):
+            mlzoo.load(path)
+        with pytest.raises(UnreadableFile, match=r"m\.zip: hyperparams\.json, as a whole"):
+            mlip_first.read(path)
+
+    def test_another_network_of_the_same_library_is_not_ours(self, parts, tmp_path):
+        said = json.loads(parts["hyperparams.json"])
+        del said["config"]["correlation"]
+        path = packed(tmp_path / "visnet.zip", {**parts, "hyperparams.json": json.dumps(said)})
+        with pytest.raises(UnreadableFile, match=r"visnet\.zip is in no format that an installed plugin reads"):
+            mlzoo.load(path)
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,)}",
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+            b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+            b"__import__('os').abort()",
+            b"(" * 9000,
+        ],
+    )
+    def test_a_header_that_lies(self, parts, tmp_path, header):
+        content = io.BytesIO(parts["params.npz"])
+        with zipfile.ZipFile(content, "a") as archive:
+            lie = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+            archive.writestr("params#mlip_network#MaceBlock_0#lie.npy", lie)
+        path = packed(tmp_path / "m.zip", {**parts, "params.npz": content.getvalue()})
+        with pytest.raises(UnreadableFile, match=r"m\.zip"):
+            mlzoo.load(path)
+
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    def test_flipped_bytes_are_refused_or_harmless(self, parts, tmp_path, compression):
+        content = packed(tmp_path / "m.zip", parts, compression).read_bytes()
+        random = np.random.default_rng(1)
+        for _ in range(40):
+            flipped = bytearray(content)
+            flipped[random.integers(len(content))] ^= int(random.integers(1, 256))
+            (tmp_path / "m.zip").write_bytes(flipped)
+            with contextlib.suppress(UnreadableFile):
+                mlip_first.read(tmp_path / "m.zip")
 
     @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
     def test_a_file_cut_short(self, shared, tmp_path, share):

@@ -7,10 +7,9 @@ arrays are read without pickles, and only real numbers of the announced size are
 from __future__ import annotations
 
 import io
-import json
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from mlzoo_mace.config import (
 )
 from mlzoo_mace.readers.bases import Basis, in_order
 from mlzoo_mace.readers.couplings import polynomial
+from mlzoo_mace.readers.mlip_hyperparameters import DatasetInfo
 
 MEMBERS = {"hyperparams.json", "params.npz"}
 LARGEST = 2 << 30  # bytes
@@ -48,26 +48,11 @@ SECOND_MOMENTS = {  # root of the mean square of each activation over the librar
 
 @dataclass(frozen=True)
 class Archive:
-    """Hyperparameters, and arrays in float64 by what is left of their names behind the prefix."""
+    """What is in a zip: hyperparameters as they stand, arrays in float64 by their names behind the prefix."""
 
     path: Path
-    config: Mapping[str, Any]
-    data: Mapping[str, Any]
+    hyperparameters: bytes
     arrays: dict[str, Tensor]
-
-    @property
-    def elements(self) -> tuple[int, ...]:
-        return tuple(sorted(map(int, self.energies[0])))
-
-    @property
-    def energies(self) -> list[Mapping[str, float]]:
-        """Reference energies in eV by atomic number, one map for each head."""
-        said = self.data["atomic_energies_map"]
-        return said if isinstance(said, list) else [said]
-
-    @property
-    def cutoff(self) -> float:
-        return float(self.data.get("graph_cutoff_angstrom") or self.data["cutoff_distance_angstrom"])
 
     def take(self, name: str, *shape: int | None) -> Tensor:
         """An array, once; of another shape or missing it is an :class:`UnreadableFile`."""
@@ -97,10 +82,12 @@ def open_archive(path: Path, prefix: str, device_axis: bool) -> Archive:
             names = [member.filename for member in archive.infolist()]
             if sorted(names) != sorted(MEMBERS):
                 raise UnreadableFile(f"{path} holds {', '.join(names[:8])}, not {' and '.join(sorted(MEMBERS))}.")
-            said = json.loads(_member(path, archive, "hyperparams.json"))
+            hyperparameters = _member(path, archive, "hyperparams.json")
             arrays = dict(_arrays(path, _member(path, archive, "params.npz"), prefix, device_axis))
-        return Archive(path, said["config"], said["dataset_info"], arrays)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        return Archive(path, hyperparameters, arrays)
+    except UnreadableFile:
+        raise
+    except Exception as error:  # zipfile, zlib, tokenize and NumPy have a dozen kinds for damaged bytes
         raise UnreadableFile(f"{path} is no whole zip of InstaDeep's ({error}). Fetch it again.") from error
 
 
@@ -131,7 +118,10 @@ def _arrays(path: Path, content: bytes, prefix: str, device_axis: bool) -> Itera
                 raise UnreadableFile(f"{path}: the array {name!r} belongs to no MACE.")
             if array.dtype.kind != "f" or not np.isfinite(array).all():
                 raise UnreadableFile(f"{path}: the array {name!r} ({array.dtype}) is not all finite numbers.")
-            yield name.removeprefix(prefix), torch.from_numpy(array[0] if device_axis else array).double()
+            if device_axis and not (array.ndim and len(array)):
+                raise UnreadableFile(f"{path}: the array {name!r} has no first axis of devices, as others have.")
+            chosen = array[0] if device_axis else array
+            yield name.removeprefix(prefix), torch.from_numpy(np.array(chosen, dtype=np.float64))
 
 
 def activation(archive: Archive, name: str | None, *, normalised: bool = True) -> Activation:
@@ -145,29 +135,30 @@ def activation(archive: Archive, name: str | None, *, normalised: bool = True) -
     return Activation(function="silu" if chosen == "swish" else chosen, scale=scale)  # type: ignore[arg-type]
 
 
-def radial(archive: Archive, count: int, shortest: float | None) -> Radial:
+def radial(archive: Archive, data: DatasetInfo, kind: str, count: int, shortest: float | None) -> Radial:
     """Bessel functions brought to a mean square of one between the shortest neighbour distance and the cutoff."""
     kinds: dict[str, PolynomialEnvelope | SoftEnvelope] = {
         "polynomial_envelope": PolynomialEnvelope(power=5),
         "soft_envelope": SoftEnvelope(),
     }
-    kind = archive.config["radial_envelope"]
     if kind not in kinds:
         raise UnreadableFile(f"{archive.path} has radial_envelope={kind!r}, which is not known.")
-    amplitude = math.sqrt(2 / archive.cutoff)
+    amplitude = math.sqrt(2 / data.cutoff)
     if shortest is not None:
+        if shortest >= data.cutoff:
+            raise UnreadableFile(f"{archive.path} has neighbours at {shortest} Å and a cutoff of {data.cutoff} Å.")
         from mlzoo_mace.radial import envelope
 
-        r = torch.linspace(shortest, archive.cutoff, 1000, dtype=torch.float64)
-        waves = torch.sin(r[:, None] * frequencies(archive, count)) / r[:, None]
-        cut = envelope(r / archive.cutoff, kinds[kind])
+        r = torch.linspace(shortest, data.cutoff, 1000, dtype=torch.float64)
+        waves = torch.sin(r[:, None] * frequencies(data, count)) / r[:, None]
+        cut = envelope(r / data.cutoff, kinds[kind])
         square = (amplitude * waves * cut[:, None]) ** 2
         amplitude *= float(square.mean()) ** -0.5
     return Radial(count=count, amplitude=amplitude, envelope=kinds[kind])
 
 
-def frequencies(archive: Archive, count: int) -> Tensor:
-    return torch.arange(1, count + 1, dtype=torch.float64) * math.pi / archive.cutoff
+def frequencies(data: DatasetInfo, count: int) -> Tensor:
+    return torch.arange(1, count + 1, dtype=torch.float64) * math.pi / data.cutoff
 
 
 def irreps(max_l: int, pseudotensors: bool) -> Irreps:
@@ -186,9 +177,9 @@ def couplings(basis: Basis, order: int) -> Iterator[tuple[IrrepName, Coupling, d
         yield irrep, said, {"monomials": monomials, "couplings": coupled}
 
 
-def references(archive: Archive) -> Tensor:
+def references(data: DatasetInfo) -> Tensor:
     """eV, for each head and element; an element that a head has not seen counts as zero."""
-    rows = [[float(energies.get(str(z), 0.0)) for z in archive.elements] for energies in archive.energies]
+    rows = [[energies.get(z, 0.0) for z in data.elements] for energies in data.energies]
     return torch.tensor(rows, dtype=torch.float64)
 
 

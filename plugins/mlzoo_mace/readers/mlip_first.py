@@ -15,6 +15,7 @@ from mlzoo_mace.config import Contraction, Coupling, IrrepName, Irreps, Layer, M
 from mlzoo_mace.radial import activate
 from mlzoo_mace.readers import mlip
 from mlzoo_mace.readers.bases import full_basis, symmetric_basis
+from mlzoo_mace.readers.mlip_hyperparameters import First, parse
 
 PREFIX = "params#mlip_network#MaceBlock_0#"
 HIDDEN = (64, 64, 64)  # of every radial perceptron of this generation
@@ -25,49 +26,49 @@ def read(path: Path) -> ReadWeights:
     archive = mlip.open_archive(path, PREFIX, device_axis=False)
     if archive.arrays.get("LinearNodeEmbeddingBlock_0#embeddings", torch.zeros(0)).dim() == 3:
         archive = mlip.open_archive(path, PREFIX, device_axis=True)  # trained on several devices
-    if archive.config.get("include_pseudotensors"):
-        raise UnreadableFile(f"{path} sets include_pseudotensors, which this generation never could.")
     return _Reader(archive).read()
 
 
 class _Reader:
     def __init__(self, archive: mlip.Archive):
-        said, data = archive.config, archive.data
+        every = parse(archive.path, archive.hyperparameters, First)
+        said, self.data = every.config, every.dataset_info
         self.archive, self.said = archive, said
-        self.elements = archive.elements
-        self.channels, self.max_l = said["num_channels"], said["l_max"]
-        self.neighbours = said.get("avg_num_neighbors") or data["avg_num_neighbors"]
-        self.activation = mlip.activation(archive, said["activation"])
+        self.elements = self.data.elements
+        self.channels, self.max_l = said.num_channels, said.l_max
+        self.neighbours = said.avg_num_neighbors or self.data.avg_num_neighbors
+        self.activation = mlip.activation(archive, said.activation)
         self.state: dict[str, Tensor] = {}
 
     def read(self) -> ReadWeights:
         archive, said = self.archive, self.said
-        embeddings = archive.take("LinearNodeEmbeddingBlock_0#embeddings", None, self.channels)
-        self.species = len(embeddings)  # may be more than there are elements
+        self.species = said.num_species or len(self.elements)  # may be more than there are elements
+        if self.species < len(self.elements):
+            raise UnreadableFile(f"{archive.path} has num_species={self.species} and {len(self.elements)} elements.")
+        embeddings = archive.take("LinearNodeEmbeddingBlock_0#embeddings", self.species, self.channels)
         self.state["embedding.element"] = self._known(embeddings) / self.species**0.5
         pairs = (
-            archive.take("species_embedding#embedding", self.species, None)
-            if said.get("species_embedding_dim")
+            archive.take("species_embedding#embedding", self.species, said.species_embedding_dim)
+            if said.species_embedding_dim
             else None
         )
-        self.state["radial.frequencies"] = mlip.frequencies(archive, said["num_bessel"])
-        symmetry = said["node_symmetry"] if said["node_symmetry"] is not None else self.max_l
+        self.state["radial.frequencies"] = mlip.frequencies(self.data, said.num_bessel)
         inputs: Irreps = ("0e",)
         layers = []
-        for index in range(said["num_layers"]):
-            last = index == said["num_layers"] - 1
-            layers.append(self._layer(index, inputs, ("0e",) if last else natural(symmetry), last, pairs))
+        for index in range(said.num_layers):
+            last = index == said.num_layers - 1
+            layers.append(self._layer(index, inputs, ("0e",) if last else natural(said.symmetry), last, pairs))
             inputs = layers[-1].outputs
         archive.finish()
         self.state["table.references"] = self._references()
-        self.state["table.scale"] = torch.tensor([archive.data["scaling_stdev"]], dtype=torch.float64)
-        self.state["table.shift"] = torch.tensor([archive.data["scaling_mean"]], dtype=torch.float64)
-        shortest = said.get("avg_r_min") or archive.data.get("avg_r_min_angstrom")
+        self.state["table.scale"] = torch.tensor([self.data.scaling_stdev], dtype=torch.float64)
+        self.state["table.shift"] = torch.tensor([self.data.scaling_mean], dtype=torch.float64)
+        shortest = said.avg_r_min or self.data.avg_r_min_angstrom
         config = MaceConfig(
             elements=self.elements,
-            cutoff=archive.cutoff,
+            cutoff=self.data.cutoff,
             max_l=self.max_l,
-            radial=mlip.radial(archive, said["num_bessel"], shortest),
+            radial=mlip.radial(archive, self.data, said.radial_envelope, said.num_bessel, shortest),
             layers=tuple(layers),
         )
         return ReadWeights(config, self.state, mlip.provenance(archive))
@@ -82,13 +83,13 @@ class _Reader:
         self._messages(theirs, ours, inputs, messages, pairs)
         for irrep in messages if index == 0 else outputs:  # those that the input of a later layer has
             name = f"{theirs}FullyConnectedTensorProduct_0#w[{{}},0,{{}}] {channels}x{irrep},{self.species}x0e,{channels}x{irrep}"
-            if (mix := self._any(name)) is not None:
+            if (mix := self._any(name, channels, self.species, channels)) is not None:
                 kind = "mix" if index == 0 else "residual"
                 scaled = self._known(mix.permute(1, 0, 2)) / (channels * self.species) ** 0.5
                 self.state[f"{ours}{kind}.weights.{irrep}"] = scaled.contiguous()
         block = f"{theirs}EquivariantProductBasisBlock_0#"
         contraction = self._contraction(f"{block}SymmetricContraction_0#", ours, messages, outputs)
-        if self.said.get("gate_nodes"):
+        if self.said.gate_nodes:
             gates = len(outputs) * channels
             self.state[f"{ours}node_gates"] = self._known(
                 self.archive.take(f"{block}species_wise_gate_weights", self.species, channels, gates)
@@ -111,7 +112,7 @@ class _Reader:
             mix_elements=index == 0,
             residual="none" if index == 0 else "elements",
             contraction=contraction,
-            node_gates=bool(self.said.get("gate_nodes")),
+            node_gates=self.said.gate_nodes,
             readout=self._readout(index, theirs, last),
         )
 
@@ -126,7 +127,7 @@ class _Reader:
         their_order = sorted(mine, key=lambda path: (messages.index(path.received), path.harmonic > 0))
         order = [their_order.index(path) for path in mine]
         signs = torch.tensor([(-1.0) ** path.harmonic for path in mine], dtype=torch.float64)[:, None]
-        widths = [self.said["num_bessel"], *HIDDEN, len(mine) * channels]
+        widths = [self.said.num_bessel, *HIDDEN, len(mine) * channels]
         convolution = f"{block}MessagePassingConvolution_0#"
         for layer, (rows, columns) in enumerate(itertools.pairwise(widths)):
             name = f"{convolution}MultiLayerPerceptron_0#Dense_{layer}#kernel"
@@ -141,8 +142,8 @@ class _Reader:
             positions = [at for at, path in enumerate(their_order) if path.received == irrep]
             count = len(positions)
             weight = self._linear(f"{block}linear_down", irrep, count * channels) / self.neighbours
-            rows = [order[at] - positions[0] for at, path in enumerate(mine) if path.received == irrep]
-            self.state[f"{ours}down.weights.{irrep}"] = weight.unflatten(0, (count, channels))[rows].flatten(0, 1)
+            places = [order[at] - positions[0] for at, path in enumerate(mine) if path.received == irrep]
+            self.state[f"{ours}down.weights.{irrep}"] = weight.unflatten(0, (count, channels))[places].flatten(0, 1)
 
     def _pair_factors(self, name: str, embedding: Tensor, outputs: int) -> Tensor:
         """What the perceptron on the two elements' embeddings gives for each pair of sender and receiver."""
@@ -161,9 +162,9 @@ class _Reader:
         return x[: len(self.elements), : len(self.elements)]
 
     def _contraction(self, name: str, ours: str, messages: Irreps, outputs: Irreps) -> Contraction:
-        basis = symmetric_basis if self.said["symmetric_tensor_product_basis"] else full_basis
+        basis = symmetric_basis if self.said.symmetric_tensor_product_basis else full_basis
         terms: list[Coupling] = []
-        for order in range(1, self.said["correlation"] + 1):
+        for order in range(1, self.said.correlation + 1):
             for irrep, said, tensors in mlip.couplings(basis(messages, order, outputs), order):
                 weights = self.archive.take(f"{name}w{order}_{irrep}", self.species, said.paths, self.channels)
                 for key, tensor in {**tensors, "weights": self._known(weights)}.items():
@@ -173,13 +174,13 @@ class _Reader:
 
     def _readout(self, index: int, theirs: str, last: bool) -> Readout:
         """Their heads are summed: one head of ours with the hidden units of all."""
-        heads, channels = self.said["num_readout_heads"], self.channels
+        heads, channels = self.said.num_readout_heads, self.channels
         if not last:
             names = [f"{theirs}LinearReadoutBlock_{head}#Linear_0" for head in range(heads)]
             each = [self._map(name, channels, 1) for name in names]
             self.state[f"readouts.{index}.weights.0"] = sum(each[1:], each[0])[None]
             return Readout()
-        hidden = int(self.said["readout_irreps"][0].split("x")[0])
+        hidden = self.said.hidden
         names = [f"{theirs}NonLinearReadoutBlock_{head}#Linear_" for head in range(heads)]
         self.state[f"readouts.{index}.weights.0"] = torch.cat([self._map(f"{n}0", channels, hidden) for n in names], 1)[
             None
@@ -189,19 +190,17 @@ class _Reader:
 
     def _references(self) -> Tensor:
         """eV: of the data set, zero, or by place of the element."""
-        chosen = self.said.get("atomic_energies")
+        chosen = self.said.atomic_energies
         if chosen in (None, "average"):
-            return mlip.references(self.archive)
-        if chosen == "zero":
-            chosen = {}
+            return mlip.references(self.data)
+        chosen = {} if chosen == "zero" else chosen
         if not isinstance(chosen, dict):
             raise UnreadableFile(f"{self.archive.path} has atomic_energies={chosen!r}, which is not known.")
-        places = {int(place): float(energy) for place, energy in chosen.items()}
-        return torch.tensor([[places.get(place, 0.0) for place in range(len(self.elements))]], dtype=torch.float64)
+        return torch.tensor([[chosen.get(place, 0.0) for place in range(len(self.elements))]], dtype=torch.float64)
 
     def _linear(self, name: str, irrep: IrrepName, rows: int) -> Tensor:
         """A map of the channels of one irrep, with its normalisation."""
-        weight = self._any(f"{name}#w[{{}},{{}}] {rows}x{irrep},{self.channels}x{irrep}")
+        weight = self._any(f"{name}#w[{{}},{{}}] {rows}x{irrep},{self.channels}x{irrep}", rows, self.channels)
         if weight is None:
             raise UnreadableFile(f"{self.archive.path} lacks the array {name} for {irrep}. Fetch it again.")
         return weight / rows**0.5
@@ -209,12 +208,12 @@ class _Reader:
     def _map(self, name: str, rows: int, columns: int) -> Tensor:
         return self.archive.take(f"{name}#w[0,0] {rows}x0e,{columns}x0e", rows, columns) / rows**0.5
 
-    def _any(self, name: str) -> Tensor | None:
+    def _any(self, name: str, *shape: int) -> Tensor | None:
         """An array whose name has places of chunks in brackets, which depend on what else there is."""
         for place in range(16):
             found = name.format(place, place)
             if found in self.archive.arrays:
-                return self.archive.arrays.pop(found)
+                return self.archive.take(found, *shape)
         return None
 
     def _known(self, tensor: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from mlzoo_mace.config import (
 )
 from mlzoo_mace.readers import mlip
 from mlzoo_mace.readers.bases import Basis, full_basis, in_order, parity, products, symmetric_basis, wigner
+from mlzoo_mace.readers.mlip_hyperparameters import Second, parse
 
 PREFIX = "params#mlip_network#"
 
@@ -40,58 +41,59 @@ def read(path: Path) -> ReadWeights:
 
 class _Reader:
     def __init__(self, archive: mlip.Archive):
-        self.archive, self.said = archive, archive.config
-        self.elements = archive.elements
-        self.channels, self.max_l = self.said["num_channels"], self.said["l_max"]
-        self.heads = self.said["num_readout_heads"]
-        self.gaunt_messages = bool(self.said.get("use_gaunt_tp_message_passing"))
+        every = parse(archive.path, archive.hyperparameters, Second)
+        self.archive, self.said, self.data = archive, every.config, every.dataset_info
+        self.elements = self.data.elements
+        self.channels, self.max_l = self.said.num_channels, self.said.l_max
+        self.heads = self.said.num_readout_heads
+        self.gaunt_messages = self.said.use_gaunt_tp_message_passing
         self.state: dict[str, Tensor] = {}
 
     def read(self) -> ReadWeights:
         archive, said = self.archive, self.said
         embedding = self._embedding()
-        self.state["radial.frequencies"] = mlip.frequencies(archive, said["num_rbf"])
-        symmetry = said["node_symmetry"] if said["node_symmetry"] is not None else self.max_l
+        self.state["radial.frequencies"] = mlip.frequencies(self.data, said.num_rbf)
         inputs: Irreps = ("0e",)
         layers = []
-        for index in range(said["num_layers"]):
-            last = index == said["num_layers"] - 1
-            layers.append(self._layer(index, inputs, ("0e",) if last else natural(symmetry), last))
+        for index in range(said.num_layers):
+            last = index == said.num_layers - 1
+            layers.append(self._layer(index, inputs, ("0e",) if last else natural(said.symmetry), last))
             inputs = layers[-1].outputs
         archive.finish()
-        energies = mlip.references(archive)
+        energies = mlip.references(self.data)
         energies = energies if len(energies) == self.heads else energies[:1].expand(self.heads, -1)
-        added = said.get("add_atomic_energies", True)
-        self.state["table.references"] = energies.clone() if added else torch.zeros_like(energies)
-        for ours, theirs in (("scale", "scaling_stdev"), ("shift", "scaling_mean")):
-            self.state[f"table.{ours}"] = torch.full((self.heads,), archive.data[theirs], dtype=torch.float64)
-        coulomb = archive.data["long_range_cutoff_angstrom"] if said.get("use_coulomb_term") else None
+        self.state["table.references"] = energies.clone() if said.add_atomic_energies else torch.zeros_like(energies)
+        for ours, value in (("scale", self.data.scaling_stdev), ("shift", self.data.scaling_mean)):
+            self.state[f"table.{ours}"] = torch.full((self.heads,), value, dtype=torch.float64)
+        coulomb = self.data.long_range_cutoff_angstrom if said.use_coulomb_term else None
         heads = tuple(self._head_names()) if self.heads > 1 else ("default",)
         config = MaceConfig(
             elements=self.elements,
-            cutoff=archive.cutoff,
+            cutoff=self.data.cutoff,
             max_l=self.max_l,
             heads=heads,
             default_head=heads[0],
-            radial=mlip.radial(archive, said["num_rbf"], archive.data.get("avg_r_min_angstrom")),
+            radial=mlip.radial(archive, self.data, said.radial_envelope, said.num_rbf, self.data.avg_r_min_angstrom),
             embedding=embedding,
             layers=tuple(layers),
-            charges=Charges(coulomb_cutoff=coulomb) if said.get("predict_partial_charges") else None,
+            charges=Charges(coulomb_cutoff=coulomb) if said.predict_partial_charges else None,
         )
         return ReadWeights(config, self.state, mlip.provenance(archive))
 
     def _head_names(self) -> list[str]:
-        names = self.archive.data.get("dataset_name")
-        return names if isinstance(names, list) and len(names) == self.heads else [str(k) for k in range(self.heads)]
+        names = self.data.dataset_name
+        if isinstance(names, list) and len(names) == len(set(names)) == self.heads:
+            return names
+        return [str(head) for head in range(self.heads)]
 
     def _embedding(self) -> Embedding:
         block = "embedding_block#node_embedding_block#"
         species, channels = len(self.elements), self.channels
-        if not self.said.get("use_total_charge_embedding"):
+        if not self.said.use_total_charge_embedding:
             rows = self.archive.take(f"{block}embed#embedding", species, channels)
             self.state["embedding.element"] = rows / species**0.5
             return Embedding()
-        values = tuple(sorted(int(value) for value in self.archive.data["total_charge_set"]))
+        values = tuple(sorted(set(self.data.total_charge_set or ())))
         projection = self.archive.take(f"{block}joint_embedding_projection#kernel", 2 * channels, channels)
         elements = self.archive.take(f"{block}species_embedder#embed#embedding", species, channels)
         charges = self.archive.take(f"{block}charge_embedder#embed#embedding", len(values) + 1, channels)
@@ -99,20 +101,19 @@ class _Reader:
         self.state["embedding.joint"] = elements @ projection[:channels] / species**0.5
         self.state["embedding.conditions.charge"] = charges @ projection[channels:] / len(charges) ** 0.5
         charge = Embedded(condition="charge", classes=len(charges), values=values)
-        joint = mlip.activation(self.archive, self.said["embed_activation"], normalised=False)
+        joint = mlip.activation(self.archive, self.said.embed_activation, normalised=False)
         return Embedding(joint=joint, conditions=(charge,))
 
     def _layer(self, index: int, inputs: Irreps, outputs: Irreps, last: bool) -> Layer:
         theirs, ours, said = f"layers_{index}#", f"layers.{index}.", self.said
-        channels, every = self.channels, mlip.irreps(self.max_l, said["include_pseudotensors"])
+        channels, every = self.channels, mlip.irreps(self.max_l, said.include_pseudotensors)
         messages = tuple(each for each in every if equivariant.paths(inputs, self.max_l, (each,)))
         for irrep in inputs:
             self.state[f"{ours}up.weights.{irrep}"] = self._linear(
                 f"{theirs}interaction_block#linear_in", irrep, inputs
             )
         self._messages(theirs, ours, inputs, messages, every)
-        first_residual = bool(said.get("residual_connection_first_layer"))
-        mixes = index == 0 and not first_residual
+        mixes = index == 0 and not said.residual_connection_first_layer
         if mixes:
             for irrep in every:
                 weight = self._by_species(f"{theirs}linear_by_species_block", irrep, every)
@@ -125,7 +126,7 @@ class _Reader:
                 )
         block = f"{theirs}expansion_block#"
         contraction = self._contraction(f"{block}symmetric_contraction#", ours, messages, every, outputs)
-        if said.get("gate_nodes"):
+        if said.gate_nodes:
             size, gates = len(self.elements), len(outputs) * channels
             self.state[f"{ours}node_gates"] = self.archive.take(
                 f"{block}species_wise_gate_weights", size, channels, gates
@@ -142,14 +143,14 @@ class _Reader:
             channels=channels,
             outputs=outputs,
             radial_mlp=RadialMLP(
-                hidden=tuple(said["radial_mlp_hidden"]),
-                activation=mlip.activation(self.archive, said["radial_mlp_activation"]),
+                hidden=said.radial_mlp_hidden,
+                activation=mlip.activation(self.archive, said.radial_mlp_activation),
             ),
             mix_elements=mixes,
             residual="none" if mixes else "elements",
             contraction=contraction,
-            node_gates=bool(said.get("gate_nodes")),
-            soft_norm=said.get("soft_normalization"),
+            node_gates=said.gate_nodes,
+            soft_norm=said.soft_normalization,
             readout=self._readout(index, theirs, last),
         )
 
@@ -158,7 +159,7 @@ class _Reader:
         block, channels = f"{theirs}interaction_block#", self.channels
         paths = equivariant.paths(inputs, self.max_l, messages)
         columns = len(messages) if self.gaunt_messages else len(paths)
-        widths = [self.said["num_rbf"], *self.said["radial_mlp_hidden"], columns * channels]
+        widths = [self.said.num_rbf, *self.said.radial_mlp_hidden, columns * channels]
         weights = [
             self.archive.take(f"{block}radial_mlp#layers_{layer}#kernel", *shape) / shape[0] ** 0.5
             for layer, shape in enumerate(pairwise(widths))
@@ -173,7 +174,7 @@ class _Reader:
             size = theirs_count * channels
             weight = self.archive.take(f"{block}linear_out#{_name(irrep, every)}", channels, size)
             rows = weight.unflatten(1, (channels, theirs_count)).permute(2, 1, 0)  # their channels go slow, paths fast
-            rows = rows.expand(count, -1, -1) / size**0.5 / self.archive.data["avg_num_neighbors"]
+            rows = rows.expand(count, -1, -1) / size**0.5 / self.data.avg_num_neighbors
             self.state[f"{ours}down.weights.{irrep}"] = rows.reshape(count * channels, channels)
 
     def _gaunt_columns(self, block: str, weight: Tensor, paths: list[equivariant.Path], messages: Irreps) -> Tensor:
@@ -194,7 +195,7 @@ class _Reader:
     def _contraction(
         self, name: str, ours: str, messages: Irreps, every: Irreps, outputs: Irreps
     ) -> Contraction | GauntContraction:
-        kind, correlation = self.said["symmetric_contraction_backend"], self.said["correlation"]
+        kind, correlation = self.said.symmetric_contraction_backend, self.said.correlation
         if kind == "gaunt_tp":
             return self._gaunt_contraction(name, ours, messages, outputs)
         if kind not in ("e3j", "e3nn", "e3nn_symmetric"):
@@ -203,13 +204,11 @@ class _Reader:
         size = len(self.elements)
         sizes = [2 * degree(irrep) + 1 for irrep in every]
         kept = torch.cat([torch.full((n,), irrep in messages) for n, irrep in zip(sizes, every, strict=True)])
+        joint: dict[IrrepName, Tensor] = {}  # weights of all orders side by side
         if kind == "e3j":
-            joint = {
-                irrep: self.archive.take(
-                    f"{name}LinearIndexwise_0#{_name(irrep, outputs)}", size, self.channels, 1, None
-                )
-                for irrep in outputs
-            }
+            for irrep in outputs:
+                array = f"{name}LinearIndexwise_0#{_name(irrep, outputs)}"
+                joint[irrep] = self.archive.take(array, size, self.channels, 1, None)
         for order in range(1, correlation + 1):
             if kind == "e3nn_symmetric":
                 basis = symmetric_basis(every, order, outputs)
@@ -219,6 +218,8 @@ class _Reader:
                 if kind == "e3j":
                     weights = joint[irrep][:, :, 0, : said.paths].transpose(1, 2)
                     joint[irrep] = joint[irrep][..., said.paths :]
+                    if weights.shape[1] != said.paths or (order == correlation and joint[irrep].shape[-1]):
+                        raise UnreadableFile(f"{self.archive.path}: {name} has a wrong number of weights for {irrep}.")
                 else:
                     weights = self.archive.take(f"{name}w{order}_{irrep}", size, said.paths, self.channels)
                 for key, tensor in {**tensors, "weights": weights.contiguous()}.items():
@@ -227,7 +228,7 @@ class _Reader:
         return Contraction(couplings=tuple(terms))
 
     def _gaunt_contraction(self, name: str, ours: str, messages: Irreps, outputs: Irreps) -> GauntContraction:
-        channels, order = self.channels, self.said["correlation"]
+        channels, order = self.channels, self.said.correlation
         for factor in range(order):
             for place, irrep in enumerate(messages):
                 array = f"{name}linear_in_{factor}#w[{place},{place}] {channels}x{irrep},{channels}x{irrep}"
@@ -241,8 +242,8 @@ class _Reader:
         return GauntContraction(order=order)
 
     def _readout(self, index: int, theirs: str, last: bool) -> Readout:
-        targets = 2 if self.said.get("predict_partial_charges") else 1
-        hidden = int(self.said["readout_irreps"][0].split("x")[0])
+        targets = 2 if self.said.predict_partial_charges else 1
+        hidden = self.said.hidden
         widths = [self.channels, hidden, targets] if last else [self.channels, targets]
         for layer, (rows, columns) in enumerate(pairwise(widths)):
             names = [
@@ -252,7 +253,7 @@ class _Reader:
             self.state[f"readouts.{index}.weights.{layer}"] = torch.stack(each)
         if not last:
             return Readout()
-        return Readout(hidden=hidden, activation=mlip.activation(self.archive, self.said["activation"]))
+        return Readout(hidden=hidden, activation=mlip.activation(self.archive, self.said.activation))
 
     def _linear(self, name: str, irrep: IrrepName, among: Irreps) -> Tensor:
         weight = self.archive.take(f"{name}#{_name(irrep, among)}", self.channels, self.channels)

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 
 def sniff_mlip_first(path: Path) -> bool:
-    """InstaDeep's zips of the first generation say ``predict_stress``."""
-    return "predict_stress" in _hyperparameters(path)
+    """InstaDeep's zips of the first generation say ``predict_stress``; of its networks, MACE has a ``correlation``."""
+    said = _hyperparameters(path)
+    return "predict_stress" in said and _is_mace(said)
 
 
 def sniff_mlip_second(path: Path) -> bool:
-    """Those of the second say the version of the library; MACE has a ``correlation``."""
+    """Those of the second say the version of the library instead."""
     said = _hyperparameters(path)
-    return "version" in said and "correlation" in said.get("config", {})
+    return "version" in said and "predict_stress" not in said and _is_mace(said)
+
+
+def sniff_mace_torch(path: Path) -> bool:
+    """mace-torch's ``.model`` files are torch's zips of a pickle whose first name is a class of mace."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+            with archive.open(pickles[0]) as file:
+                start = file.read(64)
+    except (IndexError, ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return False
+    return re.match(rb"\x80[\x02-\x05]c(__torch__\.)?mace\.", start) is not None  # with __torch__ it was compiled
+
+
+def _is_mace(said: dict[str, Any]) -> bool:
+    config = said.get("config")
+    return isinstance(config, dict) and "correlation" in config
 
 
 def _hyperparameters(path: Path) -> dict[str, Any]:
@@ -25,6 +47,6 @@ def _hyperparameters(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive, archive.open("hyperparams.json") as file:
             said = json.loads(file.read(1 << 20))
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile, NotImplementedError):
-        return {}
+    except (KeyError, ValueError, OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return {}  # no such member, or damaged, encrypted, nested without end
     return said if isinstance(said, dict) else {}

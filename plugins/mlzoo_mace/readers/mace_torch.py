@@ -1,0 +1,205 @@
+"""``.model`` files of mace-torch 0.3.6 to 0.3.16: the pickle of a whole network, of which nothing is run.
+
+What the network is stands in the classes and attributes of its modules, not in its tensors; both are read from the
+pickle as plain data. Whatever the file holds and nothing here asks for is refused by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from mlzoo import inert_pickle
+from mlzoo.checksums import sha256
+from mlzoo.errors import UnreadableFile
+from mlzoo.plugin import ReadWeights
+from mlzoo_mace.config import (
+    ZBL,
+    Activation,
+    Agnesi,
+    Embedded,
+    Embedding,
+    MaceConfig,
+    PolynomialEnvelope,
+    Radial,
+    natural,
+)
+from mlzoo_mace.readers.e3nn_maps import Tensors, irreps, scalars, under
+from mlzoo_mace.readers.mace_torch_layers import read_layer
+from mlzoo_mace.readers.mace_torch_products import read_readout
+from mlzoo_mace.readers.torch_modules import Module, NotUnderstood, said
+
+MODELS = ("MACE", "ScaleShiftMACE")
+RECORDS = (
+    *("mace.modules.*", "e3nn.*", "torch.nn.*"),
+    *("torch.fx.graph_module.reduce_graph_module", "torch.fx._symbolic_trace.Tracer"),
+    *("builtins.getattr", "torch._C._VariableFunctionsClass"),  # how torch.tanh is written; it stays a record
+)
+MAX_L = 6
+BOHR = 0.529  # Å, as mace-torch has it
+CONDITIONS: dict[str, tuple[Literal["charge", "spin"], int]] = {
+    "total_charge": ("charge", 0),
+    "total_spin": ("spin", 1),
+}  # their name: ours, and what is assumed
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, RecursionError)
+
+
+def read(path: Path) -> ReadWeights:
+    """Read a file. Raises :class:`UnreadableFile` for what is none, or holds what our networks cannot express."""
+    record = inert_pickle.load(path, records=RECORDS)
+    try:
+        model = Module(record)
+        config, state, dtype = _read(model)
+    except NotUnderstood as error:
+        raise UnreadableFile(f"{path}: {error}. If such a model should be read, please open an issue.") from None
+    except MALFORMED as error:
+        raise UnreadableFile(
+            f"{path} is no mace-torch model as we know them ({type(error).__name__}: {str(error)[:500]}). "
+            "Compare its size and sha256 with those of the source."
+        ) from error
+    return ReadWeights(config, state, {"sha256": {path.name: sha256(path)}, "class": model.kind}, dtype=dtype)
+
+
+def _read(model: Module) -> tuple[MaceConfig, Tensors, str]:
+    if model.kind not in MODELS:
+        raise NotUnderstood(f"a model of the class {model.kind}; mlzoo reads {', '.join(MODELS)}")
+    model.demand("use_so3", False)
+    dtype = model.child("node_embedding", "LinearNodeEmbeddingBlock").child("linear", "Linear").dtype("weight")
+    elements = tuple(model.tensor("atomic_numbers").tolist())
+    heads = tuple(model.says("heads", ["Default"]))
+    radial, radial_state = _radial(model, elements)
+    embedding, state = _embedding(model, len(heads))
+    state |= under("radial", radial_state) | under("table", _table(model, len(heads), len(elements)))
+    layers = []
+    for index, (interaction, product, block) in enumerate(_layers(model)):
+        readout, readout_state = read_readout(block, len(heads)) if block else (None, {})
+        layer, layer_state = read_layer(interaction, product, readout, len(elements))
+        layers.append(layer)
+        state |= under(f"layers.{index}", layer_state) | under(f"readouts.{index}", readout_state)
+    zbl, zbl_state = _zbl(model, elements) if model.has("pair_repulsion_fn") else (None, {})
+    config = MaceConfig(
+        elements=elements,
+        cutoff=model.number("r_max"),
+        max_l=_max_l(model),
+        rounded_symbols=dtype == "float32",
+        heads=heads,
+        default_head=_default(heads),
+        radial=radial,
+        embedding=embedding,
+        layers=tuple(layers),
+        zbl=zbl,
+    )
+    ignored = next(model.unread(), None)
+    if ignored is not None:
+        raise NotUnderstood(f"it has {ignored}, which mlzoo does not know")
+    return config, state | under("zbl", zbl_state), dtype
+
+
+def _layers(model: Module) -> list[tuple[Module, Module, Module | None]]:
+    """Interactions with their products and readouts; a single readout reads the last layer."""
+    interactions, products = model.children("interactions"), model.children("products")
+    readouts: list[Module | None] = [*model.children("readouts")]
+    while len(readouts) < len(interactions):
+        if len(model.children("readouts")) != 1:
+            raise NotUnderstood(f"{len(readouts)} readouts of {len(interactions)} layers")
+        readouts.insert(0, None)
+    return list(zip(interactions, products, readouts, strict=True))
+
+
+def _default(heads: tuple[str, ...]) -> str | None:
+    """The head that is meant where none is named: the only one, or the one that is called so."""
+    if len(heads) == 1:
+        return heads[0]
+    return next((head for head in heads if head.lower() == "default"), None)
+
+
+def _max_l(model: Module) -> int:
+    module = model.child("spherical_harmonics", "SphericalHarmonics")
+    module.demand("normalize", True)
+    module.demand("normalization", "component")
+    max_l = module.says("_lmax")
+    if max_l not in range(MAX_L + 1):
+        raise NotUnderstood(f"{module.path} go up to degree {said(max_l)}; mlzoo reads up to {MAX_L}")
+    expected = [(1, irrep) for irrep in natural(max_l)]
+    for each in (module.says("irreps_out"), *(x.says("edge_attrs_irreps") for x in model.children("interactions"))):
+        if irreps(each) != expected:
+            raise NotUnderstood(f"{module.path} are not those of all degrees up to {max_l}")
+    return max_l
+
+
+def _radial(model: Module, elements: tuple[int, ...]) -> tuple[Radial, Tensors]:
+    module = model.child("radial_embedding", "RadialEmbeddingBlock")
+    basis = module.child("bessel_fn", "BesselBasis")
+    state = {"frequencies": basis.tensor("bessel_weights")}
+    transform = None
+    if module.has("distance_transform"):
+        agnesi = module.child("distance_transform", "AgnesiTransform")
+        transform = Agnesi(a=agnesi.number("a"), q=agnesi.number("q"), p=agnesi.number("p"))
+        state["radii"] = agnesi.tensor("covalent_radii")[list(elements)]
+    radial = Radial(
+        count=len(state["frequencies"]),
+        amplitude=basis.number("prefactor"),
+        envelope=PolynomialEnvelope(power=_power(module.child("cutoff_fn", "PolynomialCutoff"))),
+        envelope_on="basis" if module.says("apply_cutoff", True) else "weights",
+        transform=transform,
+    )
+    return radial, state
+
+
+def _power(module: Module) -> int:
+    """An exponent, which is an integer or, before 0.3.7 or so, a float."""
+    power = module.number("p")
+    if power != int(power):
+        raise NotUnderstood(f"{module.at('p')} is {power}, which is no whole number")
+    return int(power)
+
+
+def _embedding(model: Module, heads: int) -> tuple[Embedding, Tensors]:
+    rows = scalars(model.child("node_embedding", "LinearNodeEmbeddingBlock").child("linear", "Linear"))
+    state = {"embedding.element": rows}
+    if not model.has("joint_embedding"):
+        return Embedding(), state
+    joint = model.child("joint_embedding", "GenericJointEmbedding")
+    specifications = model.says("embedding_specs")
+    project = joint.child("project", "Sequential")
+    mix = project.child("0", "Linear").tensor("weight").T  # (all tables side by side, C)
+    project.child("1", "SiLU")
+    embedders = joint.child("embedders", "ModuleDict")
+    conditions = []
+    tables = [embedders.child(name, "Embedding").tensor("weight") for name in specifications]
+    parts = mix.split([table.shape[1] for table in tables])
+    for (name, specification), table, part in zip(specifications.items(), tables, parts, strict=True):
+        if name not in CONDITIONS or (specification["type"], specification["per"]) != ("categorical", "graph"):
+            raise NotUnderstood(f"{joint.path} embeds {name}; mlzoo reads categories of {', '.join(CONDITIONS)}")
+        ours, default = CONDITIONS[name]
+        offset = specification.get("offset", 0)
+        conditions.append(Embedded(condition=ours, classes=len(table), offset=offset, default=default))
+        state[f"embedding.conditions.{ours}"] = table @ part
+    state["embedding.joint"] = torch.zeros_like(rows)
+    readout = model.has("embedding_readout")
+    if readout and model.kind == "MACE" and heads > 1:
+        raise NotUnderstood("embedding_readout of a plain MACE of several heads fails in mace-torch")
+    if readout:
+        block = model.child("embedding_readout", "LinearReadoutBlock")
+        state |= under("embedding_readout", read_readout(block, heads)[1])
+    return Embedding(joint=Activation(), conditions=tuple(conditions), readout=readout), state
+
+
+def _table(model: Module, heads: int, elements: int) -> Tensors:
+    energies = model.child("atomic_energies_fn", "AtomicEnergiesBlock").tensor("atomic_energies")
+    state = {"references": energies.reshape(heads, elements)}
+    if model.kind == "MACE":
+        ones = torch.ones(heads, dtype=torch.float64)
+        return state | {"scale": ones, "shift": torch.zeros_like(ones)}
+    module = model.child("scale_shift", "ScaleShiftBlock")
+    return state | {name: module.tensor(name).reshape(heads) for name in ("scale", "shift")}
+
+
+def _zbl(model: Module, elements: tuple[int, ...]) -> tuple[ZBL, Tensors]:
+    module = model.child("pair_repulsion_fn", "ZBLBasis")
+    state = {"radii": module.tensor("covalent_radii")[list(elements)], "shares": module.tensor("c")}
+    return ZBL(
+        prefactor=module.number("a_prefactor") * BOHR, exponent=module.number("a_exp"), power=_power(module)
+    ), state
