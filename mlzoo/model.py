@@ -53,6 +53,7 @@ class EnergyModel(Model):
     local: bool = True  # whether two fragments beyond all cutoffs are independent
     derivatives: Literal[0, 1, 2] = 2  # highest derivative of the energy: forces 1, Hessian 2
     uses: frozenset[str] = frozenset()  # of {"positions", "cell"}, where the energy needs more than edge vectors
+    intensive_conditions: frozenset[str] = frozenset()  # of the whole structure, and yet seen by each atom as they are
     outputs: tuple[Property, ...] = ()  # what it predicts besides the energy: charges, dipole, ...
 
     @property

@@ -84,21 +84,119 @@ def test_the_page_loads_the_model_by_its_name(card):
     assert re.search(rf'mlzoo\.(load|calculator)\("{re.escape(card.name)}"', card.text)
 
 
+def written(shared: Path) -> str:
+    """What the format pages say."""
+    return "\n".join(page.read_text(encoding="utf-8") for page in sorted((shared / "formats").glob("*.md")))
+
+
+def of_mace_torch(shared: Path) -> dict[str, tuple[str, str, str, str]]:
+    """Files of mace-torch's foundation models: repository, release or folder, elements, licence.
+
+    A row that names no repository means that of the row above, and `{a,b}` in a name are two files.
+    """
+    rows = re.findall(r"^\|(.*)\|$", (shared / "formats/mace-torch.md").read_text(encoding="utf-8"), re.MULTILINE)
+    found, repository, place = {}, "", ""
+    for row in rows[2:]:  # behind the title
+        _, names, where, elements, _, terms = map(str.strip, row.split("|"))
+        if where != "same":
+            repository = next(iter(re.findall(r"^gh ([\w-]+)", where)), repository)
+            place = where.split()[-1].rstrip("/")
+        parts = re.fullmatch(r"(.*)\{(.*)\}(.*)", names)
+        files = [parts[1] + part + parts[3] for part in parts[2].split(",")] if parts else names.split(", ")
+        found |= dict.fromkeys(files, (repository, place, elements, terms))
+    return found
+
+
+def is_written(shared: Path, source: UrlSource) -> bool:
+    """Whether a format page has repository, folder or release, and files of an address."""
+    address = r"https://raw\.githubusercontent\.com/([^/]+/[^/]+)/([0-9a-f]{40})/(\w+)/([^/]+)/"
+    if matgl := re.fullmatch(address, source.url):
+        repository, commit, folder, name = matgl.groups()
+        known, names = written(shared), {path.name for path in (shared / "weights").glob("*/*")}
+        there = name in names or re.search(rf"\b{re.escape(name)}\b", known)
+        return bool(there) and {f"`{repository}`", f"`{commit}`", f"`{folder}/NAME/`"} <= set(
+            re.findall("`[^`]+`", known)
+        )
+    release = r"https://github\.com/ACEsuit/([\w-]+)/releases/download/(\w+)/"
+    folder = r"https://raw\.githubusercontent\.com/ACEsuit/([\w-]+)/[0-9a-f]{40}/(\w+)/"
+    where = re.fullmatch(release, source.url) or re.fullmatch(folder, source.url)
+    published = of_mace_torch(shared)
+    return where is not None and all(published.get(name, ())[:2] == where.groups() for name in source.files)
+
+
 @each_card
 def test_no_source_is_invented(shared, card):
-    known = "\n".join(page.read_text(encoding="utf-8") for page in sorted((shared / "formats").glob("*.md")))
-    names = {path.name for path in (shared / "weights").glob("*/*")}
     assert card.sources
     for source in card.sources:
         if isinstance(source, HubSource):
-            assert f"`{source.hub}`" in known
+            rows = [row for row in written(shared).splitlines() if row.startswith("|") and f"`{source.hub}`" in row]
+            files = {f"`{name}`" for name in source.files}
+            assert any("the same three" in row or files <= set(re.findall("`[^`]+`", row)) for row in rows), source
         elif isinstance(source, UrlSource):
-            where = r"https://raw\.githubusercontent\.com/([^/]+/[^/]+)/([0-9a-f]{40})/(\w+)/([^/]+)/"
-            repository, commit, folder, name = re.fullmatch(where, source.url).groups()
-            assert f"`{repository}`" in known
-            assert f"`{commit}`" in known
-            assert f"`{folder}/NAME/`" in known
-            assert name in names or re.search(rf"\b{re.escape(name)}\b", known)
+            assert is_written(shared, source), source
+
+
+@each_card
+def test_what_nobody_has_seen_is_said_to_be_so(card):
+    text = " ".join(card.text.split())
+    if not any(file.sha256 for source in card.sources for file in source.files.values()):
+        assert "seen by mlzoo's authors" in text
+    if card.format == "mace-torch":  # at a commit of which only the folder is known
+        commits = [
+            re.findall(r"/([0-9a-f]{40})/", source.url) for source in card.sources if isinstance(source, UrlSource)
+        ]
+        assert all(f"`{commit}`" in text and "has not been seen: if" in text for found in commits for commit in found)
+
+
+@each_card
+def test_elements_and_licence_of_files_that_are_not_at_hand_are_written(shared, card):
+    """Of MACE, where no file can be asked."""
+    if card.format in ("mlip-1", "mlip-2"):
+        (elements,) = re.findall(r"Elements \(both\): ([A-Z][A-Za-z ]+?)\s*\n", written(shared))
+        assert list(card.elements) == elements.split()
+        assert (card.license, card.commercial_use) == ("other", False)
+    elif card.format == "mace-torch":
+        (file,) = card.sources[0].files
+        _, _, elements, terms = of_mace_torch(shared)[file]
+        assert len(card.elements) == int(elements.partition(":")[0])
+        assert elements.partition(": ")[2].split() in ([], list(card.elements))
+        stated = {"MIT": ("mit", None), "ASL": ("Academic Software License", False)}[terms]
+        assert (card.license_name or card.license, card.commercial_use) == stated
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mace-spice2", "mlip/v01_spice2.zip"),
+        ("mace-mp-0-small", "mace-torch/mp0-small-like.model"),
+        ("mace-mp-0-medium", "mace-torch/mp0-medium-like.model"),
+        ("mace-mp-0-large", "mace-torch/large-like-l2.model"),
+        ("mace-mpa-0-medium", "mace-torch/mpa0-medium-like.model"),
+        ("mace-mh-1", "mace-torch/mh-like.model"),
+        ("mace-off23-small", "mace-torch/off23-small-like.model"),
+    ],
+)
+def test_a_page_predicts_what_random_weights_of_its_kind_predict(shared, name, file, quiet):
+    card = CARDS[name]
+    model = mlzoo.load(shared / "weights" / file, device="cpu", exact=True)
+    assert card.dtype == str(model.dtype).removeprefix("torch.")
+    assert dict(card.predicts) == {prediction.name: prediction.unit for prediction in model.model.predicts}
+    assert {"charge", "spin"} & {condition.name for condition in model.model.conditions} == set()
+
+
+def test_the_numbers_on_the_page_of_mace_spice2_are_those_of_its_architecture(shared):
+    same = weights.read_json(shared / "weights/mlip/v01_spice2.json")  # with random weights
+    card, said = CARDS["mace-spice2"], same["config"]
+    assert [chemical_symbols[int(z)] for z in same["dataset_info"]["atomic_energies_map"]] == list(card.elements)
+    for number in (
+        f"{said['num_layers']} layers",
+        f"{said['num_channels']} channels",
+        f"l ≤ {said['l_max']}",
+        f"correlation order {said['correlation']}",
+        f"{said['num_bessel']} Bessel functions",
+        f"{same['num_parameters']:,} parameters",
+    ):
+        assert number in card.text
 
 
 @each_card

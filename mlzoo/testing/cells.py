@@ -6,6 +6,7 @@ import numpy as np
 from ase import Atoms
 
 from mlzoo.errors import MlzooError
+from mlzoo.model import Model
 from mlzoo.predictor import Predictor
 from mlzoo.testing.structures import conditions_for
 from mlzoo.testing.subject import Subject, assert_same, energy_model, holds_where
@@ -17,7 +18,7 @@ class Cells(Subject):
         for name, atoms in structures.items():
             times = np.where(atoms.pbc, (2, 1, 3), 1)
             cells = int(times.prod())
-            found, one = predictor.predict(_supercell(atoms, times)), predictor.predict(atoms)
+            found, one = predictor.predict(_supercell(atoms, times, predictor.model)), predictor.predict(atoms)
             expected = {"energy": cells * one["energy"], "energies": np.tile(one["energies"], cells)}
             if "forces" in one:
                 expected |= {"forces": np.tile(one["forces"], (cells, 1)), "virial": cells * one["virial"]}
@@ -72,7 +73,7 @@ class Intensive(Subject):
         _needs_edges_alone(predictor)
         for name, atoms in structures.items():
             times = np.where(atoms.pbc, (2, 1, 3), 1)
-            assert_same(predictor.predict(_supercell(atoms, times)), predictor.predict(atoms), name)
+            assert_same(predictor.predict(_supercell(atoms, times, predictor.model)), predictor.predict(atoms), name)
 
     def test_an_atom_alone_gives_a_number_or_a_reason(self, predictor: Predictor):
         for number in predictor.model.elements:
@@ -94,12 +95,13 @@ def _needs_edges_alone(predictor: Predictor, *without: str) -> None:
         holds_where(name not in energy_model(predictor).uses, f"its energy depends on the {name}")
 
 
-def _supercell(atoms: Atoms, times: np.ndarray) -> Atoms:
-    """So many cells along each axis, with so many charges and unpaired electrons."""
+def _supercell(atoms: Atoms, times: np.ndarray, model: Model) -> Atoms:
+    """So many cells along each axis, with so many charges and unpaired electrons, or as many where the model says so."""
     larger = atoms.repeat(times)
-    if "charge" in atoms.info:
+    intensive: frozenset[str] = getattr(model, "intensive_conditions", frozenset())
+    if "charge" in atoms.info and "charge" not in intensive:
         larger.info["charge"] = times.prod() * atoms.info["charge"]
-    if "spin" in atoms.info:
+    if "spin" in atoms.info and "spin" not in intensive:
         larger.info["spin"] = times.prod() * (atoms.info["spin"] - 1) + 1
     return larger
 

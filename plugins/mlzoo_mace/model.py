@@ -120,6 +120,7 @@ class Mace(EnergyModel):
         index_of[list(config.elements)] = torch.arange(elements)
         self.register_buffer("index_of", index_of, persistent=False)
         self.conditions = self._conditions(config)
+        self.intensive_conditions = frozenset(each.condition for each in config.embedding.conditions)
         self.radial = RadialBasis(config)
         self.embedding = NodeEmbedding(config.embedding, elements, config.layers[0].input_channels)
         self.layers = nn.ModuleList(MaceLayer(layer, config) for layer in config.layers)

@@ -39,12 +39,10 @@ class Module:
         self.kind = record.name.rpartition(".")[2]
         self._attributes: dict[str, Any] = record.state
         self._records: dict[str, Any] = record.state["_modules"]
-        self._tensors = {
-            name: tensor
-            for part in ("_parameters", "_buffers")
-            for name, tensor in record.state[part].items()
-            if tensor is not None
-        }
+        parameters, buffers = record.state["_parameters"], record.state["_buffers"]
+        if parameters.keys() & buffers.keys():
+            raise NotUnderstood(f"{path} has two tensors of the name {min(parameters.keys() & buffers.keys())}")
+        self._tensors = {name: tensor for name, tensor in {**parameters, **buffers}.items() if tensor is not None}
         self._children: dict[str, Module] = {}
         self._asked: set[str] = set()
 
