@@ -24,6 +24,6 @@ def test_mean_and_population_variance_are_those_of_mace_torch(shared):
 
 
 def test_members_from_two_zeros_of_energy_are_refused(shared):
-    folder = shared / "weights/mace-real"
+    folder = shared / "weights/mace-torch"
     with pytest.raises(mlzoo.errors.DifferentMembers, match="their energies have different zeros"):
-        mlzoo.committee([folder / "mace01.model", folder / "mace02_com1.model"], device="cpu")
+        mlzoo.committee([folder / "tiny-mace.model", folder / "tiny-scaleshift.model"], device="cpu")
