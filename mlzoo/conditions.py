@@ -76,6 +76,7 @@ def encode_conditions(known: Sequence[Condition], given: Mapping[str, Any]) -> d
         if value is None:
             raise InvalidCondition(
                 f"this model needs {condition.name}. Set atoms.info[{condition.name!r}] or pass {condition.name}=..."
+                + (f" It knows {', '.join(condition.labels)}." if condition.labels else "")
             )
         encoded[condition.name] = condition.encode(value)
     return encoded
