@@ -58,7 +58,7 @@ def load(
 
     Raises what :mod:`mlzoo.errors` holds, each time with the value, the reason and the next step.
     """
-    target = _device(device)
+    target, wanted = _device(device), _dtype(dtype) if dtype else None
     held = locks.in_force(lock)
     weight = obtain(name, revision=revision, license_policy=license_policy, lock=held)
     options = {**(weight.card.options if weight.card else {}), **reader_options}
@@ -67,7 +67,7 @@ def load(
     if held:
         held.compare(weight.key, locks.Held.of(found.manifest.architecture, found.manifest.provenance))
 
-    wanted = _dtype(dtype or found.manifest.dtype)
+    wanted = wanted or _dtype(found.manifest.dtype)
     model = registry.architecture(found.manifest.architecture).build(found.config)
     try:
         model.load_state_dict(found.state, assign=True)  # in the precision that they were stored in
