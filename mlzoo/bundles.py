@@ -54,8 +54,6 @@ def bundle(names: Iterable[str], out: Path, told: Told = lambda _: None, **optio
 
     The sha256 of the file, which `unbundle` can be held to.
     """
-    from mlzoo.sources.urls import explain_write
-
     weights = [obtain(name, **options) for name in names]
     for weight in weights:
         if weight.fetched is None:
@@ -75,7 +73,7 @@ def bundle(names: Iterable[str], out: Path, told: Told = lambda _: None, **optio
                 told(place)
         part.replace(out)
     except OSError as error:
-        raise BrokenBundle(f"{out}: {explain_write(error, out.parent)}") from error
+        raise BrokenBundle(f"{out}: {store.explain_write(error, out.parent)}") from error
     finally:
         part.unlink(missing_ok=True)
     return sha256(out)

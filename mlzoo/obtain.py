@@ -103,7 +103,7 @@ def _from_card(card: Card, revision: str | None, policy: str | None, lock: Lock 
     else:
         chosen = sources.at_revision(card.sources, revision, name) if revision else list(card.sources)
     try:
-        fetched = sources.fetch(chosen, "the lock" if lock else "its card")
+        fetched = sources.fetch(chosen, _authority(lock))
     except DownloadError as error:
         raise DownloadError(
             f"{name} cannot be fetched. {error} (Without a network: `mlzoo fetch {name}` and `mlzoo bundle {name}` "
@@ -118,17 +118,23 @@ def _from_hub(said: str, revision: str | None, policy: str | None, lock: Lock | 
         raise UnknownModel(f"{said} is not of the form hf:owner/repository[/file][@revision].")
     if revision:
         source = hub.source_of(f"{said.split('@')[0]}@{revision}") or source
+    authority = _authority(lock)
     if lock:
         held = lock.source(said, (source,))
         assert isinstance(held, HubSource)
         source = held
     whole = f"files of {source}"
-    known = sources.cached([source]) if source.files else None
+    known = sources.cached([source], authority) if source.files else None
     page = hub.page_of(source) if known else ""
     if known is None:
         source, page = hub.listed(source)
     card, terms = cards.read_page(page, said)
     licenses.check(terms, said, policy)
-    fetched = known or sources.fetch([source], "the lock" if lock else "its card")
+    fetched = known or sources.fetch([source], authority)
     store.remember(whole, fetched.provenance["sha256"])
     return Weight(said, fetched.path, card, terms, fetched.provenance, fetched)
+
+
+def _authority(lock: Lock | None) -> str:
+    """Who states the checksums."""
+    return "the lock" if lock else "its card"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,7 @@ def bundle(
 
     check_output(out)
     with Progress("bundle", total=None) as progress:
-        counted = iter(range(1, 1_000_000))
+        counted = count(1)
         options = {"license_policy": license_policy, "lock": locks.in_force(None)}
         digest = bundles.bundle(names, out, lambda _: progress.show(next(counted)), **options)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
@@ -75,7 +76,7 @@ def unbundle(
     from mlzoo import bundles
 
     with Progress("unbundle", total=None) as progress:
-        counted = iter(range(1, 1_000_000))
+        counted = count(1)
         models = bundles.unbundle(file, sha256, lambda _: progress.show(next(counted)))
     for name, model in models.items():
         typer.echo(f"{name}: {model['license']}, from {model['source']}")

@@ -14,7 +14,6 @@ from mlzoo.checksums import sha256
 from mlzoo.errors import DownloadError
 from mlzoo.sources import store
 from mlzoo.sources.found import Found
-from mlzoo.sources.urls import explain_write
 
 NAME = re.compile(r"hf:(?P<hub>[\w.-]+/[\w.-]+)(?P<file>(/[\w-]+(\.[\w-]+)*)+)?(@(?P<revision>[\w./-]+))?")
 NO_WEIGHTS = (".md", ".png", ".jpg", ".jpeg", ".svg", ".pdf", ".gitattributes", ".gitignore")
@@ -198,5 +197,5 @@ def _explain(error: Exception, source: HubSource, name: str) -> str:
         at = f"{constants.ENDPOINT} cannot be reached for {name} of {source} ({why})"
         return f"{at}. Is there a network? HF_ENDPOINT names a mirror."
     if isinstance(error, OSError):
-        return f"{name} of {source}: {explain_write(error, cache())}"
+        return f"{name} of {source}: {store.explain_write(error, cache())}"
     return f"{name} of {source}: {type(error).__name__}: {error}"

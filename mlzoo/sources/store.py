@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -51,6 +52,13 @@ def replace(path: Path, content: bytes) -> None:
         Path(part).replace(path)
     finally:
         Path(part).unlink(missing_ok=True)
+
+
+def explain_write(error: OSError, folder: Path) -> str:
+    """What a file system that does not take the file says, with the next step."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"no room is left for it in {folder} ({error.strerror}). Make some, or let HF_HOME name another place."
+    return f"{folder} cannot be written ({error.strerror or error}). Let HF_HOME name a place that can."
 
 
 def lock_of(source: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from pathlib import Path
@@ -57,14 +56,7 @@ def _download(url: str, target: Path, size: int | None) -> None:
                 _fill(url, part, size)
                 part.replace(target)
     except OSError as error:
-        raise DownloadError(explain_write(error, target.parent)) from error
-
-
-def explain_write(error: OSError, folder: Path) -> str:
-    """What a file system that does not take the file says, with the next step."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"no room is left for it in {folder} ({error.strerror}). Make some, or let HF_HOME name another place."
-    return f"{folder} cannot be written ({error.strerror or error}). Let HF_HOME name a place that can."
+        raise DownloadError(store.explain_write(error, target.parent)) from error
 
 
 def _fill(url: str, part: Path, size: int | None) -> None:

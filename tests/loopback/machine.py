@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
+
+from loopback.faults import Fault
 
 ANI = "materialyze/M3GNet-PES-ANI-1x-Subset"
 ANI_NAME = "m3gnet-pes-ani-1x-subset"
@@ -53,3 +57,21 @@ class Machine:
     def python(self, code: str, *words: object, **options: str) -> str:
         """What lines of Python print."""
         return self.run(*words, code=code, **options)
+
+    def kill_midway(self, *words: object, fault: Fault, least: int) -> int:
+        """Kill a command while the server holds its answer, once ``least`` bytes are on disk; how many there are."""
+        process = self.start(*words)
+        assert fault.held.wait(60)
+        part = self._part(least)
+        process.send_signal(signal.SIGKILL)
+        process.wait(60)
+        fault.release.set()
+        return part.stat().st_size
+
+    def _part(self, least: int) -> Path:
+        for _ in range(600):
+            for part in Path(self.environment["HF_HOME"]).rglob("*.part"):
+                if part.stat().st_size >= least:
+                    return part
+            time.sleep(0.05)
+        raise AssertionError("nothing arrived")

@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-import signal
 import time
 from pathlib import Path
 
@@ -223,28 +222,13 @@ class TestResume:
 
     def test_in_a_later_process_after_a_kill(self, machine, hub):
         fault = hub.faults[LARGE_REPO, "weights.bin"] = Fault(hold_after=21 << 20)
-        process = machine.start("fetch", f"hf:{LARGE_REPO}")
-        assert fault.held.wait(60)
-        part = wait_for_part(machine, 20 << 20)
-        process.send_signal(signal.SIGKILL)
-        process.wait(60)
-        fault.release.set()
+        arrived = machine.kill_midway("fetch", f"hf:{LARGE_REPO}", fault=fault, least=20 << 20)
         hub.faults.clear()
         hub.requests.clear()
-        arrived = part.stat().st_size
         machine.run("fetch", f"hf:{LARGE_REPO}")
         assert self.ranges(hub) == [f"bytes={arrived}-"]
         (blob,) = (Path(machine.environment["HF_HOME"]) / "hub/models--alice--large/blobs").glob("*")
         assert blob.read_bytes() == LARGE
-
-
-def wait_for_part(machine, size: int) -> Path:
-    for _ in range(600):
-        for part in Path(machine.environment["HF_HOME"]).rglob("*.part"):
-            if part.stat().st_size >= size:
-                return part
-        time.sleep(0.05)
-    raise AssertionError("nothing arrived")
 
 
 class TestPush:

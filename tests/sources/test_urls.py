@@ -1,13 +1,11 @@
 """A weight from a pinned https address, as `requests` sees it through a loopback proxy that owns the whole internet."""
 
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 from loopback.faults import Fault
 from loopback.machine import NO_NETWORK, READ_ONLY
-from sources.test_hub import wait_for_part
 
 import mlzoo
 
@@ -152,15 +150,9 @@ class TestResume:
 
     def test_in_a_later_process_after_a_kill(self, behind_web, web):
         fault = web.faults[STATE] = Fault(hold_after=900_000)
-        process = behind_web.start("fetch", NAME)
-        assert fault.held.wait(60)
-        part = wait_for_part(behind_web, 800_000)
-        process.send_signal(signal.SIGKILL)
-        process.wait(60)
-        fault.release.set()
+        arrived = behind_web.kill_midway("fetch", NAME, fault=fault, least=800_000)
         web.faults.clear()
         web.requests.clear()
-        arrived = part.stat().st_size
         behind_web.run("fetch", NAME)
         assert self.ranges(web) == [f"bytes={arrived}-"]
 
