@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -11,15 +12,28 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class MLP(nn.Sequential):
-    """Linear maps with SiLU between them, and after the last one where ``activate_last``."""
+class SoftPlus2(nn.Module):
+    """ln(1 + e^x) − ln 2: zero at zero (Chen et al., Chem. Mater. 31, 3564 (2019), eq. 8)."""
 
-    def __init__(self, widths: Sequence[int], activate_last: bool = False):
+    def forward(self, x: Float[Tensor, "*N"]) -> Float[Tensor, "*N"]:
+        return functional.softplus(x) - math.log(2)
+
+
+class MLP(nn.Sequential):
+    """Linear maps with an activation between them, and after the last one where ``activate_last``."""
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activate_last: bool = False,
+        activation: Callable[[], nn.Module] = nn.SiLU,
+        bias: bool = True,
+    ):
         steps: list[nn.Module] = []
         for last, (width_in, width_out) in enumerate(pairwise(widths), start=2 - len(widths)):
-            steps.append(nn.Linear(width_in, width_out))
+            steps.append(nn.Linear(width_in, width_out, bias))
             if last < 0 or activate_last:
-                steps.append(nn.SiLU())
+                steps.append(activation())
         super().__init__(*steps)
 
 
