@@ -17,7 +17,7 @@ from mlzoo import cards, checks, publish, weights
 from mlzoo.batching import Prediction, answer_in_batches, split
 from mlzoo.cards import Card
 from mlzoo.derivatives import check_properties, evaluate, hessian
-from mlzoo.errors import InvalidCondition, MlzooError, PredictionError, UnsupportedElement, UnsupportedProperty
+from mlzoo.errors import InvalidCondition, InvalidStructure, MlzooError, PredictionError, UnsupportedElement, UnsupportedProperty
 from mlzoo.graph import Graph, graph_from_structure
 from mlzoo.json_files import read_json
 from mlzoo.model import Model
@@ -89,7 +89,7 @@ class Predictor:
         """The graph that the model reads, on the CPU in float64; ``pairs`` where a list is at hand already."""
         checked = structure_from(structure, conditions)
         self._check_elements(checked)
-        return graph_from_structure(
+        graph = graph_from_structure(
             checked,
             self.model.cutoff,
             long_range_cutoff=self.model.long_range_cutoff,
@@ -97,6 +97,12 @@ class Predictor:
             pairs=pairs,
             conditions=self.model.conditions,
         )
+        if self.model.needs_edges and not len(graph.edges):
+            raise InvalidStructure(
+                f"no two atoms are within {self.model.cutoff} Å of each other, and {self.name} knows structures only by "
+                "their neighbours: it has no answer for this one. Check the cell and the unit of length."
+            )
+        return graph
 
     def predict(
         self,

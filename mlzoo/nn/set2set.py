@@ -11,15 +11,16 @@ class Set2Set(nn.Module):
     """Attention over the members of each set, asked by an LSTM, ``steps`` times.
 
     Vinyals, Bengio and Kudlur, ICLR 2016 (arXiv:1511.06391), eqs. 3 to 7. An empty set gives the LSTM's answer to zeros.
+    ``lstm`` is what asks, where it is another one than ``torch.nn.LSTM``, with the same arguments and results.
     """
 
-    def __init__(self, width: int, steps: int, layers: int = 1):
+    def __init__(self, width: int, steps: int, layers: int = 1, lstm: nn.Module | None = None):
         super().__init__()
-        self.width, self.steps = width, steps
-        self.lstm = nn.LSTM(2 * width, width, layers)
+        self.width, self.steps, self.layers = width, steps, layers
+        self.lstm = lstm or nn.LSTM(2 * width, width, layers)
 
     def forward(self, x: Float[Tensor, "N W"], index: Int[Tensor, "N"], sets: int) -> Float[Tensor, "S 2*W"]:
-        state = tuple(x.new_zeros(self.lstm.num_layers, sets, self.width) for _ in range(2))
+        state = tuple(x.new_zeros(self.layers, sets, self.width) for _ in range(2))
         answer = x.new_zeros(sets, 2 * self.width)
         for _ in range(self.steps):
             with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
