@@ -57,6 +57,10 @@ class UnreadableFile(MlzooError, ValueError):
     """A file that is missing, corrupt, or in no format that an installed plugin reads."""
 
 
+class MissingPackage(MlzooError, ImportError):
+    """Something that only an optional package can do."""
+
+
 class UnsafePickle(UnreadableFile):
     """A pickle that names something other than tensors and plain records."""
 

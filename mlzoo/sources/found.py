@@ -17,9 +17,9 @@ class Found:
 
     @property
     def path(self) -> Path:
-        """What a reader reads: the folder, or the one file that there is."""
+        """What a reader reads: the folder, or the file that all others belong to (``a.hdf5`` of ``a.hdf5.json``)."""
         name, first = next(iter(self.files.items()))
-        return first if len(self.files) == 1 else first.parents[name.count("/")]
+        return first if all(other.startswith(name) for other in self.files) else first.parents[name.count("/")]
 
     def remove(self, name: str) -> None:
         """Take a file out of the cache, and what it links to."""
