@@ -23,8 +23,8 @@ ASSUMED = {"charge": (0,), "spin": (1, 2)}
 class Condition:
     """One condition that a model knows.
 
-    A labelled condition (a head, a level of theory) is given by label or by number and reaches the model as an
-    integer; any other is a number. Without a default it must be given.
+    A labelled condition (a head, a level of theory) is given by label, in small or large letters, or by number, and
+    reaches the model as an integer; any other is a number. Without a default it must be given.
     """
 
     name: str
@@ -48,12 +48,19 @@ class Condition:
             if not math.isfinite(number):
                 raise InvalidCondition(f"{self.name}={value!r} is not a number. Give a finite one.")
             return torch.tensor([number], dtype=torch.float64)
-        if isinstance(value, str) and value in self.labels:
-            return torch.tensor([self.labels.index(value)])
-        if isinstance(value, int | np.integer) and 0 <= value < len(self.labels):
+        if isinstance(value, str) and (label := self._spelled(value)):
+            return torch.tensor([self.labels.index(label)])
+        if isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= value < len(self.labels):
             return torch.tensor([int(value)])
         known = ", ".join(f"{label!r} ({number})" for number, label in enumerate(self.labels))
         raise InvalidCondition(f"{self.name}={value!r} is not known to this model. It knows {known}.")
+
+    def _spelled(self, said: str) -> str | None:
+        """The label that is meant: as it is written, or the only one that differs in capitals alone."""
+        if said in self.labels:
+            return said
+        alike = [label for label in self.labels if label.lower() == said.lower()]
+        return alike[0] if len(alike) == 1 else None
 
 
 def encode_conditions(known: Sequence[Condition], given: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -26,11 +26,11 @@ class Links:
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of edges, atoms and structures."""
+    """What is known of edges, atoms and structures; behind the encoders all three have one width W."""
 
-    edges: Float[Tensor, "E W"]
-    nodes: Float[Tensor, "A W"]
-    state: Float[Tensor, "S W"]
+    edges: Float[Tensor, "E P"]
+    nodes: Float[Tensor, "A Q"]
+    state: Float[Tensor, "S R"]
 
     def __add__(self, other: Features) -> Features:
         return Features(self.edges + other.edges, self.nodes + other.nodes, self.state + other.state)

@@ -11,14 +11,17 @@ from mlzoo_megnet.config import MEGNetConfig
 
 
 class ForgetfulLSTM(nn.Module):
-    """An LSTM whose cell is empty at every step, so that it has no forget gate; gates [input, new, output]."""
+    """An LSTM of width W whose cell is empty at every step, so that it has no forget gate; gates [input, new, output].
+
+    It reads Q = 2W numbers of each structure.
+    """
 
     def __init__(self, width: int, hard: bool):
         super().__init__()
         self.hard = hard
         self.gates = nn.Linear(2 * width, 3 * width)
 
-    def forward(self, x: Float[Tensor, "1 S 2*W"], state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(self, x: Float[Tensor, "1 S Q"], state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         entering, new, leaving = self.gates(x).chunk(3, dim=-1)
         return self._gate(leaving) * torch.tanh(self._gate(entering) * torch.tanh(new)), state
 
@@ -38,5 +41,5 @@ class Pool(nn.Module):
         self.set2set = Set2Set(width, said.steps, said.layers, lstm)
         self.size = 2 * width
 
-    def forward(self, x: Float[Tensor, "N W"], index: Int[Tensor, "N"], structures: int) -> Float[Tensor, "S 2*P"]:
+    def forward(self, x: Float[Tensor, "N W"], index: Int[Tensor, "N"], structures: int) -> Float[Tensor, "S Q"]:
         return self.set2set(x if self.projection is None else self.projection(x), index, structures)

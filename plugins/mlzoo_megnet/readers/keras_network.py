@@ -48,7 +48,7 @@ class KerasNetwork:
     def _layer(self, said: Mapping[str, Any], weights: Any) -> Layer:
         name = said["name"]
         wires = said["inbound_nodes"][0] if said["inbound_nodes"] else ()
-        found = weights[name] if name in weights else {}
+        found = weights.get(name, {})
         arrays = {}
         for full in found.attrs["weight_names"] if found else ():
             label = full.decode() if isinstance(full, bytes) else full
