@@ -5,7 +5,7 @@ Arrays of an edge perceptron are (2, n, H), [value, gate] first.
 
 import numpy as np
 
-from mlzoo_m3gnet.kernels.compiled import compiled
+from mlzoo.nn.compiled import compiled
 
 # tanh(t) = t·P(t²)/Q(t²) for |t| < 7.9, beyond which it is ±1 in float32: the minimax coefficients of Eigen's float tanh
 P0, P1, P2, P3, P4, P5, P6 = np.array(

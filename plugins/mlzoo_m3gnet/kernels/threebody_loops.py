@@ -6,7 +6,7 @@ Bonds are sorted by centre. Index b runs over (l, n) as l·N + n, harmonics over
 
 import numpy as np
 
-from mlzoo_m3gnet.kernels.compiled import compiled
+from mlzoo.nn.compiled import compiled
 from mlzoo_m3gnet.kernels.edge_loops import ONE, sigmoid
 
 
