@@ -18,6 +18,8 @@ FLATTEST_CELL = (
     1e-4  # volume of periodic lattice vectors scaled to unit length: flatter ones count as linearly dependent
 )
 
+OCCUPANCY = 1e-3  # by which that of a site may differ from 1
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -68,6 +70,7 @@ def scalars(carried: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_ase(atoms: Atoms) -> Structure:
+    _check_occupancies(atoms)
     return Structure(
         atomic_numbers=atoms.numbers.astype(np.int64),
         positions=np.array(atoms.positions, dtype=np.float64, order="C"),
@@ -75,6 +78,28 @@ def _from_ase(atoms: Atoms) -> Structure:
         pbc=np.array(atoms.pbc, dtype=bool),
         conditions=scalars(atoms.info),
     )
+
+
+def _check_occupancies(atoms: Atoms) -> None:
+    """ASE's CIF reader puts one species on each site, and in ``info`` which others share it and how often it is there."""
+    sites = atoms.info.get("occupancy")
+    if not isinstance(sites, Mapping):
+        return
+    of_atoms = atoms.arrays.get("spacegroup_kinds")
+    for site in dict.fromkeys(sites if of_atoms is None else map(str, of_atoms)):
+        species = sites.get(site)
+        if isinstance(species, Mapping) and (len(species) > 1 or any(map(_is_partial, species.values()))):
+            said = ", ".join(f"{symbol}:{occupancy}" for symbol, occupancy in species.items())
+            raise InvalidStructure(
+                f"site {site} is disordered ({said}): a model needs one element on each site. Make an ordered structure "
+                "first, with pymatgen's OrderDisorderedStructureTransformation for example, or delete "
+                "atoms.info['occupancy'] if the atoms are what you mean."
+            )
+
+
+def _is_partial(occupancy: Any) -> bool:
+    """A CIF that leaves it open (``.`` or ``?``) means 1."""
+    return isinstance(occupancy, int | float) and abs(occupancy - 1) > OCCUPANCY
 
 
 def _is_pymatgen(source: object) -> bool:

@@ -1,9 +1,12 @@
 """What a user has, in one form; what no model can evaluate, refused with the reason."""
 
+from io import StringIO
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.io import read
 from pymatgen.core import DummySpecies, Lattice
 from pymatgen.core import Molecule as PymatgenMolecule
 from pymatgen.core import Structure as PymatgenStructure
@@ -101,6 +104,57 @@ def test_what_no_model_can_evaluate_is_refused_with_the_reason(case):
     source, sentence = REFUSED[case]
     with pytest.raises(InvalidStructure, match=sentence):
         structure_from(source)
+
+
+CIF = """data_cuau
+_cell_length_a 3.75
+_cell_length_b 3.75
+_cell_length_c 3.75
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_Int_Tables_number 221
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Pd1 Pd 0 0.5 0.5 1
+Cu1 Cu 0 0 0 {first}
+"""
+SHARED = "Au1 Au 0 0 0 0.25\n"
+
+
+def from_cif(text):
+    return read(StringIO(text), format="cif")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (CIF.format(first=0.75) + SHARED, r"site 1 is disordered \(Cu:0.75, Au:0.25\).*OrderDisordered"),
+        (CIF.format(first="0.90(2)"), r"site 1 is disordered \(Cu:0.9\).*atoms.info\['occupancy'\]"),
+        (CIF.format(first=1) + SHARED.replace("0.25", "1"), r"site 1 is disordered \(Cu:1, Au:1\)"),
+    ],
+)
+def test_a_cif_with_partly_occupied_sites_is_refused(text, said):
+    with pytest.raises(InvalidStructure, match=said):
+        structure_from(from_cif(text))
+
+
+@pytest.mark.parametrize("first", [1, "1.0000(3)", 0.9995, "."])
+def test_a_cif_with_whole_sites_is_taken(first):
+    assert structure_from(from_cif(CIF.format(first=first))).atomic_numbers.tolist() == [46, 46, 46, 29]
+
+
+def test_of_a_disordered_cif_only_the_atoms_that_are_there_count():
+    atoms = from_cif(CIF.format(first=0.75) + SHARED)
+    assert len(structure_from(atoms[atoms.symbols == "Pd"]).atomic_numbers) == 3
+    del atoms.info["occupancy"]
+    assert len(structure_from(atoms).atomic_numbers) == 4
+    assert len(structure_from(Atoms("He", info={"occupancy": 0.5})).atomic_numbers) == 1
 
 
 def test_a_vector_of_an_open_direction_may_be_anything():
