@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,10 +67,11 @@ def notices() -> Iterator[None]:
 class Progress:
     """A bar on a terminal; elsewhere one line of text for every ``every`` steps (``None``: no lines).
 
-    Steps are counted up to ``total``, where it is known.
+    Steps are counted up to ``total``, where it is known. ``seldom``: a line for each tenth of it, but not two a second,
+    and at least one in half a minute.
     """
 
-    def __init__(self, what: str, total: int | None, every: int | None = None):
+    def __init__(self, what: str, total: int | None, every: int | None = None, seldom: bool = False):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
 
@@ -79,6 +81,7 @@ class Progress:
             *columns, TextColumn("{task.fields[text]}"), console=console(), disable=not console().is_terminal
         )
         self._task = self._bar.add_task(what, total=total, text="")
+        self._seldom, self._tenths, self._told = seldom, 0, time.monotonic()
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -91,3 +94,8 @@ class Progress:
         self._bar.update(self._task, completed=step, text=text)
         if self._every and not console().is_terminal and (step % self._every == 0 or step == self._total):
             tell(f"{self._what} {step:6d}  {text}")
+        if self._seldom and self._total and not console().is_terminal and step < self._total:
+            tenths, passed = step * 10 // self._total, time.monotonic() - self._told
+            if (tenths > self._tenths and passed > 0.5) or passed > 30:
+                self._tenths, self._told = tenths, time.monotonic()
+                tell(f"{self._what} {step} of {self._total}  {text}".rstrip())

@@ -51,7 +51,7 @@ def read_frames(path: Path, index: str = ":") -> Iterator[FrameRead]:
         else:
             broken_first.append((number, frame))
     if not any_whole:
-        reason = str(broken_first[0][1]) if broken_first else f"it has no frame {index}."
+        reason = _reason(broken_first[0][1]) if broken_first else f"it has no frame {index}."
         raise UnreadableFile(f"{path} (read as {kind}) holds no structure that can be read: {reason}")
 
 
@@ -96,7 +96,7 @@ def _parsed(piece: Piece) -> Atoms | Exception:
     try:
         return piece.atoms()
     except Exception as error:  # whatever ASE's parser stumbles over
-        return UnreadableFile(one_line(error))
+        return error
 
 
 def _ase_frames(path: Path, kind: str, wanted: int | slice) -> Iterator[FrameRead]:
@@ -112,8 +112,8 @@ def _ase_frames(path: Path, kind: str, wanted: int | slice) -> Iterator[FrameRea
     except (IndexError, StopIteration):  # no such frame
         return
     except Exception as error:
-        behind = " (nothing behind it can be read)" if number >= 0 else ""
-        yield number + 1, UnreadableFile(one_line(error) + behind)
+        behind = UnreadableFile(f"{one_line(error)} (nothing behind it can be read)")
+        yield number + 1, behind if number >= 0 else error
 
 
 def _select(frames: Iterator[tuple[int, T]], wanted: int | slice) -> Iterable[tuple[int, T]]:
@@ -123,6 +123,10 @@ def _select(frames: Iterator[tuple[int, T]], wanted: int | slice) -> Iterable[tu
     if any(bound is not None and bound < 0 for bound in bounds):
         return list(frames)[wanted]
     return islice(frames, *bounds)
+
+
+def _reason(error: object) -> str:
+    return one_line(error) if isinstance(error, Exception) and not isinstance(error, UnreadableFile) else str(error)
 
 
 def one_line(error: Exception) -> str:

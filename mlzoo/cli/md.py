@@ -98,6 +98,7 @@ def md(
     device: options.Device = "auto",
     dtype: options.Precision = None,
     option: options.Reader = None,
+    condition: options.Condition = None,
 ) -> None:
     """Run molecular dynamics from a structure.
 
@@ -118,7 +119,7 @@ def md(
     atoms = _first_state(file, index, plan) if last is None else last
     _check(atoms, plan)
     predictor = options.load_model(model, device, dtype, option)
-    atoms.calc = predictor.calculator(skin=skin)
+    atoms.calc = predictor.calculator(skin=skin, **options.conditions(condition, predictor))
     tell(
         f"{predictor.name}: {plan}, skin {skin:g} Å"
         + ("." if last is None else f"; going on from step {first} of {out}.")

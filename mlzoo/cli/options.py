@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +23,13 @@ class Dtype(StrEnum):
 
 
 File = Annotated[Path, typer.Argument(help="Structures in any format that ASE reads.")]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="Structures in any format that ASE reads: paths, or patterns in quotes: 'data/**/*.cif'.",
+    ),
+]
 Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="Name of a model, or path to a weight.")]
 Device = Annotated[str, typer.Option("--device", help="auto (a GPU where there is one), cpu, cuda, cuda:1, ...")]
 Precision = Annotated[Dtype | None, typer.Option("--dtype", help="Default: what the weight was stored in.")]
@@ -29,6 +38,14 @@ Reader = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="For the reader of the format: convention=v4."),
 ]
+Condition = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition",
+        metavar="NAME=VALUE",
+        help="charge=-1, state=hse, head=...: over what the structures carry. May be repeated.",
+    ),
+]
 
 
 def load_model(
@@ -36,12 +53,33 @@ def load_model(
 ) -> Predictor:
     import mlzoo
 
-    said = [option.partition("=") for option in reader or ()]
+    options = _pairs("--option", reader)
+    return mlzoo.load(model, device=device, dtype=dtype and dtype.value, exact=exact, **options)  # type: ignore[arg-type]
+
+
+def conditions(given: Iterable[str] | None, predictor: Predictor) -> dict[str, Any]:
+    """What ``--condition`` says, numbers as numbers. Raises :class:`InvalidCondition` for what the model does not know."""
+    said = {name: _number_or_word(value) for name, value in _pairs("--condition", given).items()}
+    predictor.check_conditions(said)
+    for condition in predictor.model.conditions:
+        if condition.name in said:
+            condition.encode(said[condition.name])
+    return said
+
+
+def _pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:
+    said = [entry.partition("=") for entry in given or ()]
     for name, equals, value in said:
         if not (name.isidentifier() and equals and value):
-            raise typer.BadParameter(f"--option {name + equals + value!r} is not of the form NAME=VALUE")
-    options = {name: value for name, _, value in said}
-    return mlzoo.load(model, device=device, dtype=dtype and dtype.value, exact=exact, **options)  # type: ignore[arg-type]
+            raise typer.BadParameter(f"{option} {name + equals + value!r} is not of the form NAME=VALUE")
+    return {name: value for name, _, value in said}
+
+
+def _number_or_word(text: str) -> int | float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def finite(value: Any) -> Any:

@@ -60,6 +60,7 @@ def relax(
     device: options.Device = "auto",
     dtype: options.Precision = None,
     option: options.Reader = None,
+    condition: options.Condition = None,
 ) -> None:
     """Relax the atoms of a structure, and its cell.
 
@@ -82,7 +83,8 @@ def relax(
     if cell:
         check_has_volume(atoms, "--cell")
         _check_open_directions(atoms)
-    atoms.calc = options.load_model(model, device, dtype, option).calculator()
+    predictor = options.load_model(model, device, dtype, option)
+    atoms.calc = predictor.calculator(**options.conditions(condition, predictor))
 
     try:
         outcome = _optimize(atoms, optimizer, cell, fmax, steps, trajectory, continued)

@@ -58,7 +58,7 @@ def test_a_broken_frame_is_named_and_the_others_are_written(mlzoo, frames):
     assert "error: frame 1: UnsupportedElement: the structure contains O" in asked.stderr
     assert "error: frame 3: InvalidStructure: position 2 is [nan, nan, nan]" in asked.stderr
     assert "error: frame 4: ValueError: could not convert string to float: 'oops'" in asked.stderr
-    assert "error: frame 5: the frame announces 4 atoms and has 2" in asked.stderr
+    assert "error: frame 5: UnreadableFile: the frame announces 4 atoms and has 2" in asked.stderr
     assert [entry.split()[0] for entry in asked.stdout.splitlines()[1:]] == ["0", "2", "6"]
 
 
