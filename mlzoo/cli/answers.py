@@ -102,7 +102,11 @@ class Answerer:
         """Model, dtype, checksum, conditions: rows with the same label are of the same thing."""
         origin = {name: said for name, said in self._provenance.items() if name not in OF_THE_MACHINE}
         digest = hashlib.sha256(json.dumps(origin, sort_keys=True, default=str).encode()).hexdigest()[:12]
-        given = [f"{name}={value}" for name, value in sorted(self.conditions.items())]
+        given = []
+        for condition in self.predictor.model.conditions:
+            if condition.name in self.conditions:
+                number = condition.encode(self.conditions[condition.name]).item()
+                given.append(f"{condition.name}={condition.labels[int(number)] if condition.labels else f'{number:g}'}")
         return " ".join([self.predictor.name, self._provenance["dtype"], digest, *given])
 
     def rows(self, files: Iterable[Input]) -> Iterator[Row]:
