@@ -1,9 +1,12 @@
 """M3GNet as an mlzoo plugin: a graph network with three-body interactions (Chen and Ong 2022)."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mlzoo import matgl_folders
 from mlzoo.plugin import Architecture, Reader, ReadWeights, hookimpl
+from mlzoo.targets import UNITS
 from mlzoo_m3gnet.config import CONVENTIONS, EnergyReadout, M3GNetConfig
 
 
@@ -14,19 +17,28 @@ def build(config: M3GNetConfig) -> Any:
 
 
 def read_matgl(path: Path, **options: str) -> ReadWeights:
-    from mlzoo_m3gnet.readers.matgl import read
+    return import_module("mlzoo_m3gnet.readers.matgl").read(path, **options)
 
-    return read(path, **options)
+
+def read_tensorflow(path: Path, **options: str) -> ReadWeights:
+    return import_module("mlzoo_m3gnet.readers.tensorflow").read(path, **options)
 
 
 def sniff_matgl(path: Path) -> bool:
-    """A MatGL folder holds these three files, and its ``model.json`` names the class."""
-    if not all((path / name).is_file() for name in ("model.json", "model.pt", "state.pt")):
-        return False
-    return '"M3GNet"' in (path / "model.json").read_text(encoding="utf-8", errors="replace")
+    return matgl_folders.holds(path, "M3GNet")
+
+
+def sniff_tensorflow(path: Path) -> bool:
+    """The original code writes the arguments of its class into ``m3gnet.json``."""
+    page = path / "m3gnet.json"
+    return page.is_file() and "M3GNet" in page.read_text(encoding="utf-8", errors="replace")
 
 
 @hookimpl
 def mlzoo_architecture() -> Architecture:
-    matgl = Reader("matgl", sniff_matgl, read_matgl, options={"convention": tuple(CONVENTIONS)})
-    return Architecture(name="m3gnet", config=M3GNetConfig, build=build, readers=(matgl,))
+    targets = tuple(UNITS)
+    readers = (
+        Reader("matgl", sniff_matgl, read_matgl, options={"convention": tuple(CONVENTIONS), "target": targets}),
+        Reader("m3gnet-tf", sniff_tensorflow, read_tensorflow, options={"target": targets}),
+    )
+    return Architecture(name="m3gnet", config=M3GNetConfig, build=build, readers=readers)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mlzoo.graph import Graph
 from mlzoo.model import EnergyModel, Model, PropertyModel
@@ -15,9 +16,8 @@ from mlzoo.nn.mlp import MLP, EdgeGatedMLP, GatedMLP
 from mlzoo.nn.radial import BesselBasis, SmoothBesselBasis
 from mlzoo.nn.reference import ReferenceEnergies
 from mlzoo.nn.segments import sum_per_segment
-from mlzoo.nn.set2set import Set2Set
-from mlzoo.properties import Property
-from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, Set2SetReadout
+from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig
+from mlzoo_m3gnet.pooling import pooling
 from mlzoo_m3gnet.threebody import ShortBonds, ThreeBodyGeometry, ThreeBodyInteraction
 
 Ends = tuple[Int[Tensor, "E"], Int[Tensor, "E"], Int[Tensor, "E"]]
@@ -29,7 +29,8 @@ class Block(nn.Module):
 
     def __init__(self, config: M3GNetConfig, basis_size: int):
         super().__init__()
-        widths = [config.hidden_width, config.hidden_width]
+        widths = [config.hidden_width] * (config.update_layers - 1)
+        self.activate_node_weights = config.activate_node_weights
         self.threebody = ThreeBodyInteraction(config)
         self.edge_update = EdgeGatedMLP(config.node_width, config.edge_width, [*widths, config.edge_width])
         self.edge_weights = nn.Linear(basis_size, config.edge_width, bias=False)
@@ -47,7 +48,9 @@ class Block(nn.Module):
         centres, neighbours, targets = ends
         edges = self.threebody(nodes, edges, bonds)  # (E, W)
         edges = edges + self.edge_update(nodes, edges, centres, neighbours) * self.edge_weights(basis)  # (E, W)
-        messages = self.node_update(nodes, edges, centres, neighbours) * self.node_weights(basis)  # (E, V)
+        weights = self.node_weights(basis)  # (E, V)
+        weights = functional.silu(weights) if self.activate_node_weights else weights
+        messages = self.node_update(nodes, edges, centres, neighbours) * weights  # (E, V)
         return nodes + sum_per_segment(messages, targets, len(nodes)), edges
 
 
@@ -68,7 +71,9 @@ class Representation(nn.Module):
             self.basis = BesselBasis(config.max_l, config.max_n, config.cutoff)
         self.geometry = ThreeBodyGeometry(config)
         self.node_embedding = nn.Embedding(len(config.elements), config.node_width)
-        self.edge_embedding = MLP([self.basis.size, config.edge_width], activate_last=True)
+        self.edge_embedding = MLP(
+            [self.basis.size, config.edge_width], activate_last=True, bias=config.edge_embedding_bias
+        )
         self.blocks = nn.ModuleList(Block(config, self.basis.size) for _ in range(config.blocks))
 
     def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
@@ -134,8 +139,8 @@ class M3GNetPotential(M3GNet, EnergyModel):
         self.smoothness = "forces" if config.radial_basis == "smooth" else "energy"
         self.local = config.triplets == "correct"  # the defect couples atoms that are far apart
         self.scale = config.readout.scale  # eV
-        widths = [config.node_width, config.node_width, config.hidden_width, config.hidden_width, 1]
-        self.readout = GatedMLP(widths, activate_last=False)
+        of_atoms = [config.node_width] * (config.readout.layers - 2)
+        self.readout = GatedMLP([*of_atoms, config.hidden_width, config.hidden_width, 1], activate_last=False)
         self.references = ReferenceEnergies(torch.zeros(len(config.elements)))
 
     @property
@@ -154,13 +159,14 @@ class M3GNetProperty(M3GNet, PropertyModel):
 
     def __init__(self, config: M3GNetConfig):
         super().__init__(config)
-        assert isinstance(config.readout, Set2SetReadout)
-        self.target = config.readout
-        self.outputs = (Property(self.target.name, self.target.unit),)
-        self.set2set = Set2Set(config.node_width, self.target.steps, self.target.layers)
-        self.readout = MLP([2 * config.node_width, config.hidden_width, config.hidden_width, 1])
+        assert not isinstance(config.readout, EnergyReadout)
+        self.target, self.pool = config.readout.target, config.readout.kind
+        self.outputs = (self.target.property,)
+        pool, width = pooling(config)
+        self.add_module(self.pool, pool)  # named for what it is
+        self.readout = MLP([width, config.hidden_width, config.hidden_width, 1])
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         nodes = self.representation(graph)  # (A, V)
-        whole = self.set2set(nodes, graph.structure_index, graph.n_structures)  # (S, 2V)
-        return {self.target.name: self.readout(whole).squeeze(1).double() * self.target.std + self.target.mean}
+        whole = self.get_submodule(self.pool)(nodes, graph.structure_index, graph.n_structures)  # (S, P)
+        return {self.target.name: self.target.of_output(self.readout(whole).squeeze(1))}

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.cutoffs import quintic_cutoff
 from mlzoo.nn.mlp import GatedMLP
-from mlzoo.nn.radial import SmoothBesselBasis
+from mlzoo.nn.radial import BesselBasis, SmoothBesselBasis
 from mlzoo.nn.segments import sum_per_segment
 from mlzoo_m3gnet.config import M3GNetConfig
 
@@ -49,9 +49,14 @@ class ThreeBodyGeometry(nn.Module):
     def __init__(self, config: M3GNetConfig):
         super().__init__()
         self.cutoff, self.pruned = config.threebody_cutoff, config.triplets == "pruned"
-        size = config.max_l * config.max_n
-        # of Bessel functions the three-body part takes those of the edges, of smooth ones more than those
-        self.basis = SmoothBesselBasis(size, config.cutoff) if config.radial_basis == "smooth" else None
+        kind = config.threebody_basis or config.radial_basis
+        self.basis: nn.Module | None
+        if kind == "smooth":
+            self.basis = SmoothBesselBasis(config.max_l * config.max_n, config.cutoff)  # more of them than edges have
+        elif config.radial_basis == "smooth":
+            self.basis = BesselBasis(config.max_l, config.max_n, config.cutoff)
+        else:
+            self.basis = None  # the edges have the same
         self.irreps = o3.Irreps.spherical_harmonics(config.max_l - 1)
 
     def forward(

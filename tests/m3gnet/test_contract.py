@@ -3,7 +3,7 @@
 import pytest
 
 from mlzoo.testing import ArchitectureContract, PropertyContract
-from mlzoo_m3gnet.config import M3GNetConfig, Set2SetReadout
+from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, Set2SetReadout
 
 WIDTHS = {"node_width": 8, "edge_width": 8, "hidden_width": 8, "blocks": 2}
 SMALL = M3GNetConfig(elements=(1, 8, 14, 29), **WIDTHS)
@@ -27,6 +27,26 @@ class TestMessagesToTheNeighbour(ArchitectureContract):
 class TestMessagesToTheNeighbourInTheBesselBasis(ArchitectureContract):
     architecture = "m3gnet"
     config = SMALL.model_copy(update={"aggregate": "neighbour", "radial_basis": "bessel"})
+
+
+class TestTheOriginalOfThePaper(ArchitectureContract):
+    """As the authors' TensorFlow code has it."""
+
+    architecture = "m3gnet"
+    config = SMALL.model_copy(
+        update={
+            "threebody_basis": "bessel",
+            "edge_embedding_bias": False,
+            "update_layers": 2,
+            "activate_node_weights": True,
+            "readout": EnergyReadout(layers=3),
+        }
+    )
+
+
+class TestSmoothAnglesOnBesselEdges(ArchitectureContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"radial_basis": "bessel", "threebody_basis": "smooth"})
 
 
 class TestPrunedTriplets(ArchitectureContract):

@@ -20,6 +20,7 @@ VARIATIONS = [
     {"radial_basis": "bessel", "aggregate": "neighbour"},
     {"max_l": 4, "max_n": 2},
     {"triplets": "pruned", "aggregate": "neighbour"},
+    {"threebody_basis": "bessel", "edge_embedding_bias": False, "update_layers": 2, "activate_node_weights": True},
 ]
 PROPERTIES = ["energy", "forces", "virial"]
 

@@ -36,7 +36,7 @@ class FrozenBlock:
         self.plain = block
         self.perceptrons = [
             FrozenPerceptron.of(block.edge_update, block.edge_weights),
-            FrozenPerceptron.of(block.node_update, block.node_weights),
+            FrozenPerceptron.of(block.node_update, block.node_weights, block.activate_node_weights),
         ]
         parts, biases = [], []
         for mlp in (block.edge_update, block.node_update):

@@ -24,15 +24,17 @@ class FrozenPerceptron:
     biases: tuple[Tensor, ...]  # (2, H) each, the last (2, O); zeros for the first layer
     weights: tuple[Tensor, ...]  # (2, H, H) each, the last (2, H, O)
     basis: Tensor  # (K, O)
+    activate_weights: bool  # whether the weights on the output go through SiLU
 
     @classmethod
-    def of(cls, mlp: EdgeGatedMLP, basis_weights: nn.Linear) -> FrozenPerceptron:
+    def of(cls, mlp: EdgeGatedMLP, basis_weights: nn.Linear, activate_weights: bool = False) -> FrozenPerceptron:
         biases = [bias.detach()[:, 0] for bias in mlp.biases or ()]
         return cls(
             to_edge=mlp.weights[0].detach()[:, -mlp.blocks[2] :].contiguous(),
             biases=(torch.zeros_like(biases[0]), *biases[1:]),
             weights=tuple(weight.detach() for weight in list(mlp.weights)[1:]),
             basis=basis_weights.weight.detach().mT.contiguous(),
+            activate_weights=activate_weights,
         )
 
     @property
@@ -48,7 +50,12 @@ class FrozenPerceptron:
             x = torch.bmm(x, weight)
         weights, derivatives = basis @ self.basis, [each[0] for each in kept[-3:]]
         out = torch.empty_like(weights)
+        if self.activate_weights:
+            share = weights.sigmoid()
+            weights = weights * share
         loops.gate(x.numpy(), self.biases[-1].numpy(), weights.numpy(), *derivatives, out.numpy())
+        if self.activate_weights:  # the derivative by the weights becomes that by what SiLU was applied to
+            derivatives[2] *= (share + weights * (1 - share)).numpy()
         return out
 
     def backward(self, grad: Tensor, kept: Sequence[np.ndarray], grad_basis: Tensor) -> Tensor:

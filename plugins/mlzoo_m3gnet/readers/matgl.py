@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from ase.data import atomic_numbers
+from pydantic import ValidationError
 from torch import Tensor
 
-from mlzoo import inert_pickle
-from mlzoo.checksums import sha256
+from mlzoo import matgl_folders
 from mlzoo.errors import UnreadableFile
+from mlzoo.matgl_folders import Folder
 from mlzoo.plugin import ReadWeights
-from mlzoo_m3gnet.config import CONVENTIONS, EnergyReadout, M3GNetConfig, Set2SetReadout
+from mlzoo_m3gnet.config import (
+    CONVENTIONS,
+    EnergyReadout,
+    M3GNetConfig,
+    MeanReadout,
+    PropertyReadout,
+    Set2SetReadout,
+    WeightedMeanReadout,
+)
+from mlzoo_m3gnet.readers.targets import target_of
 
 TRAINED_AS = {  # sha256 of state.pt -> convention of the code that trained it
     "4efa3b11dfb1f6c6d0ae562e470e617ebf0aae23749381a097e39dbe6738a304": "legacy",  # M3GNet-ANI-1x-Subset-PES
@@ -35,37 +43,53 @@ TRAINED_AS_BY_REPOSITORY = {  # Hub repository -> the same, where no file has be
 REPAIRED = {"legacy": "dstfix", "v3": "v4"}
 """What is loaded for weights trained with pruned triplets: the same network with the right ones."""
 
-DEFAULT_ELEMENTS = tuple(z for z in range(1, 95) if z not in (84, 85, 86, 87, 88))
-RECORDS = ("matgl.data.transformer.Normalizer",)
+PREDICTS = {  # sha256 of state.pt -> what a model of a property predicts
+    "166d4dba4aadbc5feb27e8aa047145facbcdadb9c5de067768e00515be3b3c1f": "formation_energy_per_atom",
+}
+PREDICTS_BY_REPOSITORY = {"materialyze/M3GNet-Eform-MP-2019.4.1": "formation_energy_per_atom"}
+
 SERVED = {
     "rbf_type": "SphericalBessel",
     "use_phi": False,
     "include_state": False,
     "activation_type": "swish",
+    "field": "node_feat",
     "ntargets": 1,
 }
+OF_POTENTIALS = ("data_mean", "data_std", "element_refs.property_offset", "element_refs.onehot")
+"""Tensors of what MatGL puts around an energy model; the last is the identity matrix."""
 
 
-def read(path: Path, convention: str | None = None) -> ReadWeights:
-    """Read a folder; ``convention`` is one of ``legacy``, ``dstfix``, ``v3``, ``v4``.
+def read(path: Path, convention: str | None = None, target: str | None = None) -> ReadWeights:
+    """Read a folder; ``convention`` is ``legacy``, ``dstfix``, ``v3`` or ``v4``, ``target`` what it predicts.
 
-    Raises :class:`UnreadableFile` for a folder whose convention nobody knows, for an option of MatGL's that no
-    published weight uses, and for files that are not what they say.
+    Raises :class:`UnreadableFile` for a folder whose convention nobody knows, for an option of MatGL's that is not
+    served, and for files that are not what they say.
     """
-    digest = sha256(path / "state.pt")
-    convention, notices = _convention(path, digest, convention)
-    wrapper = _arguments(inert_pickle.load(path / "model.pt", records=RECORDS), path)
-    arguments = _arguments(wrapper["model"], path) if "model" in wrapper else wrapper
-    state: Any = inert_pickle.load(path / "state.pt")
-    for name, served in SERVED.items():
-        if arguments.get(name, served) != served:
-            raise UnreadableFile(
-                f"{path} sets {name}={arguments[name]!r}; only {served!r} is supported. Please open an issue."
-            )
+    folder = matgl_folders.read(path)
+    convention, notices = _convention(path, folder.sha256["state.pt"], convention)
+    folder.require(SERVED)
+    try:
+        readout, told = _readout(folder, convention, target)
+        config = _config(folder, convention, readout)
+    except KeyError as error:
+        raise UnreadableFile(
+            f"{path / 'model.pt'} lacks the argument {error}: these are no arguments of M3GNet."
+        ) from error
+    except ValidationError as error:
+        raise UnreadableFile(f"{path} is no M3GNet as we know it: {error}") from error
+    translated = dict(_translated(folder.state))
+    if isinstance(readout, EnergyReadout):
+        references = folder.state.get("element_refs.property_offset", torch.zeros(len(config.elements)))
+        translated["references.energies"] = references.double()
+    provenance = {"convention": convention, "sha256": dict(folder.sha256)}
+    return ReadWeights(config, translated, provenance, (*notices, *told))
 
-    energy = not arguments["is_intensive"]
-    config = M3GNetConfig(
-        elements=tuple(atomic_numbers[symbol] for symbol in arguments["element_types"] or ()) or DEFAULT_ELEMENTS,
+
+def _config(folder: Folder, convention: str, readout: EnergyReadout | PropertyReadout) -> M3GNetConfig:
+    arguments = folder.arguments
+    return M3GNetConfig(
+        elements=folder.elements,
         cutoff=arguments["cutoff"],
         threebody_cutoff=arguments["threebody_cutoff"],
         radial_basis="smooth" if arguments["use_smooth"] else "bessel",
@@ -75,22 +99,16 @@ def read(path: Path, convention: str | None = None) -> ReadWeights:
         edge_width=arguments["dim_edge_embedding"],
         hidden_width=arguments["units"],
         blocks=arguments["nblocks"],
-        readout=_energy_readout(path, arguments, state) if energy else _set2set_readout(path, arguments, wrapper),
+        readout=readout,
         **CONVENTIONS[convention],  # type: ignore[arg-type]
     )
-    translated = dict(_translated(state))
-    if energy:
-        references = state.get("element_refs.property_offset", torch.zeros(len(config.elements)))
-        translated["references.energies"] = references.double()
-    provenance = {"convention": convention, "sha256": {"state.pt": digest, "model.pt": sha256(path / "model.pt")}}
-    return ReadWeights(config, translated, provenance, notices)
 
 
 def _convention(path: Path, digest: str, chosen: str | None) -> tuple[str, tuple[str, ...]]:
     """The convention to load with, and what to tell the user about it."""
     if chosen is not None:
         return chosen, ()
-    trained = TRAINED_AS.get(digest) or TRAINED_AS_BY_REPOSITORY.get(_hub_repository(path))
+    trained = TRAINED_AS.get(digest) or TRAINED_AS_BY_REPOSITORY.get(matgl_folders.hub_repository(path))
     if trained is None:
         raise UnreadableFile(
             f"{path} does not say which of MatGL's conventions its weights follow, its state.pt (sha256 {digest[:12]}...) "
@@ -106,50 +124,48 @@ def _convention(path: Path, digest: str, chosen: str | None) -> tuple[str, tuple
     return repaired, (notice,) if repaired != trained else ()
 
 
-def _hub_repository(path: Path) -> str:
-    """``owner/name`` of a folder in the Hub's cache, from its path; empty elsewhere."""
-    for part in path.resolve().parts:
-        if part.startswith("models--") and part.count("--") == 2:
-            return part.removeprefix("models--").replace("--", "/")
-    return ""
-
-
-def _arguments(pickled: Any, path: Path) -> Mapping[str, Any]:
-    """Constructor arguments, bare or as ``{"@class": ..., "init_args": ...}``."""
-    if isinstance(pickled, Mapping):
-        return pickled.get("init_args", pickled)
-    raise UnreadableFile(f"{path / 'model.pt'} holds a {type(pickled).__name__}, not the arguments of a MatGL model.")
-
-
-def _energy_readout(path: Path, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> EnergyReadout:
-    if arguments["readout_type"] != "weighted_atom":
-        raise UnreadableFile(f"{path} has readout_type={arguments['readout_type']!r}, which no energy model has.")
-    if float(state["data_mean"]) != 0:
+def _readout(
+    folder: Folder, convention: str, target: str | None
+) -> tuple[EnergyReadout | PropertyReadout, tuple[str, ...]]:
+    """The readout, and what the user should hear of it."""
+    arguments, kind = folder.arguments, folder.arguments["readout_type"]
+    if not arguments["is_intensive"]:
+        if target is not None:
+            raise UnreadableFile(f"{folder.path} predicts an energy: leave out target={target!r}.")
+        return _energy_readout(folder), ()
+    known = PREDICTS.get(folder.sha256["state.pt"])
+    known = known or PREDICTS_BY_REPOSITORY.get(matgl_folders.hub_repository(folder.path))
+    classification = arguments["task_type"] == "classification"
+    predicted, told = target_of(folder.path, target or known, classification, folder.scaling)
+    if kind == "set2set":
+        steps, layers = arguments["niters_set2set"], arguments["nlayers_set2set"]
+        return Set2SetReadout(steps=steps, layers=layers, target=predicted), told
+    if kind == "weighted_atom" and convention in ("legacy", "dstfix"):
         raise UnreadableFile(
-            f"{path} adds data_mean={float(state['data_mean'])} eV to every structure whatever its size."
+            f"{folder.path} has readout_type='weighted_atom' in the convention {convention!r}: up to MatGL 2.x that was a "
+            "sum over the atoms, which grows with the cell and is no property of a material. It is supported as MatGL 4 "
+            "has it: convention='v4', if that is what trained these weights."
         )
-    return EnergyReadout(scale=float(state["data_std"]))
+    if kind not in ("weighted_atom", "reduce_atom"):
+        raise UnreadableFile(f"{folder.path} has readout_type={kind!r}, which is not supported. Please open an issue.")
+    return (WeightedMeanReadout if kind == "weighted_atom" else MeanReadout)(target=predicted), told
 
 
-def _set2set_readout(path: Path, arguments: Mapping[str, Any], wrapper: Mapping[str, Any]) -> Set2SetReadout:
-    if arguments["readout_type"] != "set2set" or arguments["task_type"] != "regression":
-        raise UnreadableFile(f"{path} has {arguments['readout_type']!r} for {arguments['task_type']!r}: not supported.")
-    scaling = wrapper["target_transformer"].state
-    return Set2SetReadout(
-        steps=arguments["niters_set2set"],
-        layers=arguments["nlayers_set2set"],
-        mean=float(scaling["mean"]),
-        std=float(scaling["std"]),
-    )
+def _energy_readout(folder: Folder) -> EnergyReadout:
+    kind, mean = folder.arguments["readout_type"], float(folder.state.get("data_mean", 0))
+    if kind != "weighted_atom":
+        raise UnreadableFile(f"{folder.path} has readout_type={kind!r}, which no energy model has.")
+    if mean != 0:
+        raise UnreadableFile(f"{folder.path} adds data_mean={mean} eV to every structure whatever its size.")
+    return EnergyReadout(scale=float(folder.state.get("data_std", 1)))
 
 
 def _translated(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Their parameter names and shapes in ours; buffers that follow from the config are left out."""
     for name, tensor in state.items():
-        if not name.startswith("model.") or name.endswith(".cutoff"):
+        if name in OF_POTENTIALS or name.endswith(".cutoff"):
             continue
-        parts = name.split(".")[1:]
-        match parts:
+        match name.split(".")[name.startswith("model.") :]:
             case ["embedding", "layer_node_embedding", "weight"]:
                 yield "representation.node_embedding.weight", tensor
             case ["embedding", "layer_edge_embedding", "layers", layer, kind]:
@@ -164,6 +180,9 @@ def _translated(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
                 yield f"representation.blocks.{block}.{weights[:4]}_weights.weight", tensor
             case ["final_layer", "gated", *rest]:
                 yield from _gated("readout", name, rest, state)
+            case ["readout", ("mlp" | "weight") as part, "layers", layer, kind]:
+                ours = {"mlp": "values", "weight": "weights"}[part]
+                yield f"weighted_mean.{ours}.{layer}.{kind}", tensor
             case ["final_layer", "layers", layer, kind]:
                 yield f"readout.{layer}.{kind}", tensor
             case ["readout", *_, "lstm", parameter]:  # MatGL 2 has one level more than MatGL 4
