@@ -111,7 +111,7 @@ def graph_from_structure(
     cutoff: float,
     *,
     long_range_cutoff: float | None = None,
-    backend: str = "vesin",
+    backend: str = "quickest",
     pairs: Pairs | None = None,
     conditions: Sequence[Condition] = (),
 ) -> Graph:

@@ -93,7 +93,7 @@ class Predictor:
             checked,
             self.model.cutoff,
             long_range_cutoff=self.model.long_range_cutoff,
-            backend="pymatgen" if self.model.edge_order == "matgl" else "vesin",
+            backend="pymatgen" if self.model.edge_order == "matgl" else "quickest",
             pairs=pairs,
             conditions=self.model.conditions,
         )

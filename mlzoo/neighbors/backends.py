@@ -14,12 +14,29 @@ from mlzoo.neighbors.vesin import vesin_pairs
 Backend = Callable[[np.ndarray, np.ndarray, np.ndarray, float], Pairs]
 """``(positions, cell, pbc, cutoff) -> Pairs``: (A, 3) Å, (3, 3) Å with one lattice vector per row, (3,) bool, Å."""
 
+SMALL = 200
+"""Atoms up to which looking at every pair is quicker than a cell list."""
+
+
+def small_pairs(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float) -> Pairs:
+    from mlzoo.neighbors import small  # imports Numba
+
+    return small.small_pairs(positions, cell, pbc, cutoff)
+
+
+def quickest_pairs(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float) -> Pairs:
+    """Whatever is quickest for so many atoms; the list is the same."""
+    return (small_pairs if len(positions) <= SMALL else vesin_pairs)(positions, cell, pbc, cutoff)
+
+
 BACKENDS: Mapping[str, Backend] = {
+    "quickest": quickest_pairs,
+    "small": small_pairs,
     "vesin": vesin_pairs,
     "brute_force": brute_force_pairs,
     "pymatgen": pymatgen_pairs,  # in MatGL's order
 }
-"""vesin and pymatgen themselves are imported by the first search."""
+"""Numba, vesin and pymatgen are imported by the first search that needs them."""
 
 
 def find_pairs(
@@ -27,7 +44,7 @@ def find_pairs(
     cell: Float64[np.ndarray, "3 3"],
     pbc: Bool[np.ndarray, "3"],
     cutoff: float,
-    backend: str = "vesin",
+    backend: str = "quickest",
 ) -> Pairs:
     """Every pair of A atoms within ``cutoff`` of one another; positions, lattice vectors (rows) and cutoff in Å.
 

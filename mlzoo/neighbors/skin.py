@@ -32,7 +32,7 @@ class SkinList:
     ``rebuilds`` counts the searches; a ``skin`` of zero searches each time.
     """
 
-    def __init__(self, cutoff: float, skin: float, backend: str = "vesin"):
+    def __init__(self, cutoff: float, skin: float, backend: str = "quickest"):
         if skin > 0 and backend == "pymatgen":
             raise MlzooError(
                 "the pymatgen back end orders pairs by the searched cutoff: use skin=0 or backend='vesin'."

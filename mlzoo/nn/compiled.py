@@ -1,17 +1,30 @@
-"""How the loops are compiled."""
+"""How loops are compiled: by Numba at their first call, and kept for later processes."""
 
+from __future__ import annotations
+
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numba
 
+REORDERED = {"fastmath": {"contract", "nsz", "arcp", "reassoc"}}
+
 
 def compiled(loop: Callable) -> Callable:
-    """Compile a loop at its first call; reordering of sums is allowed, rounding of single operations is IEEE's.
+    """Compile a loop; reordering of sums is allowed, rounding of single operations is IEEE's."""
+    return _compile(loop, REORDERED)
 
-    Compiled code is cached beside the file or in the user's cache folder, and not at all where neither can be written.
-    """
-    options = {"fastmath": {"contract", "nsz", "arcp", "reassoc"}, "error_model": "numpy"}
+
+def compiled_to_the_bit(loop: Callable) -> Callable:
+    """Compile a loop whose sums keep their order, so that it gives NumPy's bits."""
+    return _compile(loop, {})
+
+
+def _compile(loop: Callable, options: dict[str, Any]) -> Callable:
+    """Compiled code is cached beside the file or in the user's cache folder, not at all where neither can be written."""
+    loop = inspect.unwrap(loop)  # of the checks that tests put around every function
     try:
-        return numba.njit(cache=True, **options)(loop)
+        return numba.njit(cache=True, error_model="numpy", **options)(loop)
     except RuntimeError:  # Numba found no place for its cache
-        return numba.njit(**options)(loop)
+        return numba.njit(error_model="numpy", **options)(loop)

@@ -53,7 +53,7 @@ class MEGNetConfig(BaseModel):
     gaussians: GaussianExpansion = GaussianExpansion()
     node_width: Width = 16  # of the elements' embedding
     state_width: Width = 2  # of the global state before it is encoded
-    states: tuple[str, ...] = ()  # labels of states that a user chooses from, each embedded; none: the state is zero
+    states: tuple[str, ...] = ()  # labels of states that a user chooses from; none: there is one for all
     encoder: Widths = (64, 32)  # layers of the perceptrons on atoms, bonds and state, before and between the updates
     update: Widths = (64, 64, 32)  # layers of the three updates of a block
     activate_update: bool = False  # whether the last layer of an update has an activation

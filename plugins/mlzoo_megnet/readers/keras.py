@@ -67,11 +67,14 @@ def _read(file: Path, page: Mapping[str, Any], network: KerasNetwork, target: st
     if [*encoders] != blocks[-1][1]:
         raise ValueError("its first block is not fed by the encoders")
     embedding = network.expect(inputs[0], "Embedding")
-    states = inputs[2].arrays.get("embeddings") if inputs[2].kind == "Embedding" else None
+    labelled = inputs[2].kind == "Embedding"
+    width = encoders[2][0].arrays["kernel"].shape[0]
+    states = (
+        inputs[2].arrays["embeddings"] if labelled else np.zeros((1, width), np.float32)
+    )  # what users had by default
 
-    tensors = {"node_embedding.weight": embedding.arrays["embeddings"][1:]}  # row 0 belongs to no element
-    if states is not None:
-        tensors["state_embedding.weight"] = states
+    elements = embedding.arrays["embeddings"][1:]  # row 0 belongs to no element
+    tensors = {"node_embedding.weight": elements, "state_embedding.weight": states}
     for kind, chain in zip(("node", "edge", "state"), encoders, strict=True):
         tensors |= dense(f"encoder.{kind}", chain)
     for number, (convolution, perceptrons) in enumerate(reversed(blocks)):
@@ -86,12 +89,12 @@ def _read(file: Path, page: Mapping[str, Any], network: KerasNetwork, target: st
     name, notices = named(target or NAMES.get(page.get("metadata", {}).get("name")))
     settings = nodes_pool.settings
     config = MEGNetConfig(
-        elements=tuple(range(1, len(embedding.arrays["embeddings"]))),
+        elements=tuple(range(1, len(elements) + 1)),
         cutoff=_converter(page)["cutoff"],
         gaussians=gaussians,
-        node_width=embedding.arrays["embeddings"].shape[1],
-        state_width=encoders[2][0].arrays["kernel"].shape[0],
-        states=() if states is None else tuple(str(number) for number in range(len(states))),
+        node_width=elements.shape[1],
+        state_width=width,
+        states=tuple(str(number) for number in range(len(states))) if labelled else (),
         encoder=tuple(layer.settings["units"] for layer in encoders[0]),
         update=tuple(blocks[0][0].settings["units_e"]),
         blocks=len(blocks),
@@ -106,7 +109,7 @@ def _read(file: Path, page: Mapping[str, Any], network: KerasNetwork, target: st
     )
     digests = {each.name: sha256(each) for each in (file, page_of(file))}
     state_dict: dict[str, Tensor] = {
-        key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in tensors.items()
+        f"network.{key}": torch.from_numpy(np.ascontiguousarray(array)) for key, array in tensors.items()
     }
     return ReadWeights(config, state_dict, {"sha256": digests}, notices)
 

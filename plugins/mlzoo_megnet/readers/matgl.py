@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from mlzoo import matgl_folders
@@ -37,6 +38,7 @@ PUBLISHED = {  # by sha256 of state.pt
         "legacy", "band_gap", ("pbe", "gllb-sc", "hse", "scan")
     ),  # MEGNet-MP-2019.4.1-BandGap-mfi
 }
+STATES = "network.state_embedding.weight"
 SERVED = {"activation_type": "softplus2", "include_state": True}
 
 
@@ -85,7 +87,9 @@ def read(path: Path, convention: str | None = None, target: str | None = None) -
             f"{path / 'model.pt'} lacks the argument {error}: these are no arguments of MEGNet."
         ) from error
     provenance = {"convention": convention, "sha256": dict(folder.sha256)}
-    return ReadWeights(config, dict(_translated(folder.state)), provenance, notices)
+    tensors = dict(_translated(folder.state))
+    tensors.setdefault(STATES, torch.zeros(1, config.state_width))  # MatGL's state where there is nothing to choose
+    return ReadWeights(config, tensors, provenance, notices)
 
 
 def _translated(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -93,18 +97,18 @@ def _translated(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     for name, tensor in state.items():
         match name.split(".")[name.startswith("model.") :]:
             case ["bond_expansion", "rbf", "centers"]:
-                yield "gaussians.centres", tensor
+                yield "network.gaussians.centres", tensor
             case ["embedding", ("layer_node_embedding" | "layer_state_embedding") as layer, "weight"]:
-                yield f"{layer.removeprefix('layer_')}.weight", tensor
+                yield f"network.{layer.removeprefix('layer_')}.weight", tensor
             case [("edge_encoder" | "node_encoder" | "state_encoder") as encoder, "layers", layer, kind]:
-                yield f"encoder.{encoder.removesuffix('_encoder')}.{layer}.{kind}", tensor
+                yield f"network.encoder.{encoder.removesuffix('_encoder')}.{layer}.{kind}", tensor
             case ["blocks", block, ("edge_func" | "node_func" | "state_func") as dense, "layers", layer, kind]:
-                yield f"blocks.{block}.dense.{dense.removesuffix('_func')}.{layer}.{kind}", tensor
+                yield f"network.blocks.{block}.dense.{dense.removesuffix('_func')}.{layer}.{kind}", tensor
             case ["blocks", block, "conv", ("edge_func" | "node_func" | "state_func") as update, "layers", layer, kind]:
-                yield f"blocks.{block}.update.{update.removesuffix('_func')}.{layer}.{kind}", tensor
+                yield f"network.blocks.{block}.update.{update.removesuffix('_func')}.{layer}.{kind}", tensor
             case [("edge_s2s" | "node_s2s") as pool, *_, "lstm", parameter]:
-                yield f"pool_{pool.removesuffix('_s2s')}s.set2set.lstm.{parameter}", tensor
+                yield f"network.pool_{pool.removesuffix('_s2s')}s.set2set.lstm.{parameter}", tensor
             case ["output_proj", "layers", layer, kind]:
-                yield f"readout.{layer}.{kind}", tensor
+                yield f"network.readout.{layer}.{kind}", tensor
             case _:
                 raise UnreadableFile(f"state.pt has the parameter {name}, which MEGNet as we know it does not have.")

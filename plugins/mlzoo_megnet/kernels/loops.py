@@ -1,0 +1,170 @@
+"""What stands between the matrix products of MEGNet, in one sweep each: loops compiled by Numba, float32 only."""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from mlzoo.nn.compiled import compiled
+
+LOG2E, LN2 = np.float32(1.4426950408889634), np.float32(0.6931471805599453)
+ZERO, FIFTH, HALF, ONE, TWO, THREE = (np.float32(number) for number in (0, 0.2, 0.5, 1, 2, 3))
+LARGEST = np.float32(120)  # 2^−120 is still a normal number
+
+# 2^f = 1 + f·P(f) for |f| ≤ 1/2 and ln(1 + y) = y·Q(y) for 0 ≤ y ≤ 1, least largest relative error: 9e-8 and 3e-8
+P1, P2, P3, P4, P5 = np.array([0.6931470037, 0.2402224243, 0.05550735071, 0.00967152044, 0.001326425583], np.float32)
+Q0, Q1, Q2, Q3, Q4, Q5, Q6, Q7 = np.array(
+    [
+        0.9999964237, -0.4998740554, 0.3317982554, -0.2407307476,
+        0.1676478386, -0.09532248229, 0.03608451411, -0.006452611182,
+    ],
+    dtype=np.float32,
+)  # fmt: skip
+
+
+@intrinsic
+def bits_as_float(typing, bits):
+    """The float32 with these bits."""
+
+    def code(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.int32), code
+
+
+@compiled
+def softplus2(x):
+    """ln(1 + e^x) − ln 2 = max(x, 0) + ln(1 + 2^(−s)) − ln 2 with s = |x| log₂e, to the rounding of float32.
+
+    2^(−s) = 2^(−n) 2^f with the whole number n next to s. No branches and no calls, so that loops over it become vector
+    instructions.
+    """
+    s = min(abs(x) * LOG2E, LARGEST)
+    n = np.int32(s + HALF)
+    f = np.float32(n) - s
+    power = ((((P5 * f + P4) * f + P3) * f + P2) * f + P1) * f + ONE
+    y = power * bits_as_float(np.int32(np.int32(127) - n) << np.int32(23))
+    logarithm = (((((((Q7 * y + Q6) * y + Q5) * y + Q4) * y + Q3) * y + Q2) * y + Q1) * y + Q0) * y
+    return max(x, ZERO) + (logarithm - LN2)
+
+
+@compiled
+def activate(x, bias):
+    """x = softplus2(x + bias) in place."""
+    for row in range(x.shape[0]):
+        for k in range(
+            np.uint64(x.shape[1])
+        ):  # unsigned: a signed index might count from the end, and stop vectorising
+            x[row, k] = softplus2(x[row, k] + bias[k])
+
+
+@compiled
+def activate_with_ends(x, of_centre, of_neighbour, centres, neighbours):
+    """x = softplus2(x + what each edge's centre and neighbour contribute) in place."""
+    for e in range(x.shape[0]):
+        c, n = centres[e], neighbours[e]
+        for k in range(np.uint64(x.shape[1])):
+            x[e, k] = softplus2(x[e, k] + of_centre[c, k] + of_neighbour[n, k])
+
+
+@compiled
+def finish(x, bias, activated, edges, targets, sums):
+    """x + bias, activated or not, is added to the edges and to the sums at their targets."""
+    for e in range(x.shape[0]):
+        target = targets[e]
+        if activated:
+            for k in range(np.uint64(x.shape[1])):
+                x[e, k] = softplus2(x[e, k] + bias[k])
+        else:
+            for k in range(np.uint64(x.shape[1])):
+                x[e, k] += bias[k]
+        for k in range(np.uint64(x.shape[1])):
+            edges[e, k] += x[e, k]
+            sums[target, k] += x[e, k]
+
+
+@compiled
+def look_up(lengths, per_length, table, edges, x):
+    """Hermite's cubics between the knots of a table: the first columns into ``edges``, the others into ``x``.
+
+    A row of the table holds values, then slopes times the distance of knots.
+    """
+    width = np.uint64(edges.shape[1])
+    both = width + np.uint64(x.shape[1])
+    last = table.shape[0] - 2
+    for e in range(lengths.shape[0]):
+        place = lengths[e] * per_length
+        knot = min(np.int64(place), last)
+        t = place - np.float32(knot)
+        h01 = t * t * (THREE - TWO * t)
+        h00, h10, h11 = ONE - h01, t * (ONE - t) * (ONE - t), t * t * (t - ONE)
+        for k in range(width):
+            edges[e, k] = (
+                h00 * table[knot, k] + h10 * table[knot, both + k]
+                + h01 * table[knot + 1, k] + h11 * table[knot + 1, both + k]
+            )  # fmt: skip
+        for k in range(both - width):
+            column = width + k
+            x[e, k] = (
+                h00 * table[knot, column] + h10 * table[knot, both + column]
+                + h01 * table[knot + 1, column] + h11 * table[knot + 1, both + column]
+            )  # fmt: skip
+
+
+@compiled
+def attend(x, index, query, scores, largest, total, answer):
+    """Softmax within each set of x · query, and the sum of the rows with these weights, into ``answer``."""
+    for row in range(x.shape[0]):
+        score, s = ZERO, index[row]
+        for k in range(np.uint64(x.shape[1])):
+            score += x[row, k] * query[s, k]
+        scores[row] = score
+        largest[s] = max(largest[s], score)
+    for row in range(x.shape[0]):
+        s = index[row]
+        weight = np.exp(scores[row] - largest[s])
+        total[s] += weight
+        for k in range(np.uint64(x.shape[1])):
+            answer[s, k] += weight * x[row, k]
+    for s in range(answer.shape[0]):
+        if total[s] > ZERO:
+            for k in range(np.uint64(answer.shape[1])):
+                answer[s, k] /= total[s]
+
+
+@compiled
+def lstm(gates, cell, query):
+    """One step, from gates [input, forget, new, output] before their activation; the cell changes in place."""
+    width = query.shape[1]
+    for s in range(query.shape[0]):
+        for k in range(width):
+            entering, kept, leaving = (
+                sigmoid(gates[s, k]),
+                sigmoid(gates[s, width + k]),
+                sigmoid(gates[s, 3 * width + k]),
+            )
+            cell[s, k] = kept * cell[s, k] + entering * np.tanh(gates[s, 2 * width + k])
+            query[s, k] = leaving * np.tanh(cell[s, k])
+
+
+@compiled
+def forgetful_lstm(gates, hard, query):
+    """One step from an empty cell, from gates [input, new, output]."""
+    width = query.shape[1]
+    for s in range(query.shape[0]):
+        for k in range(width):
+            entering, leaving = gates[s, k], gates[s, 2 * width + k]
+            entering, leaving = (
+                (hard_sigmoid(entering), hard_sigmoid(leaving)) if hard else (sigmoid(entering), sigmoid(leaving))
+            )
+            query[s, k] = leaving * np.tanh(entering * np.tanh(gates[s, width + k]))
+
+
+@compiled
+def sigmoid(x):
+    return ONE / (ONE + np.exp(-x))
+
+
+@compiled
+def hard_sigmoid(x):
+    return min(max(FIFTH * x + HALF, ZERO), ONE)

@@ -1,0 +1,42 @@
+"""The network of a MEGNet with constant parameters: takes the place of the plain one where a model answers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mlzoo_megnet.kernels.block import Counts, FrozenBlock
+from mlzoo_megnet.kernels.perceptron import FrozenPerceptron
+from mlzoo_megnet.kernels.pooling import FrozenPool
+from mlzoo_megnet.kernels.table import EdgeTable
+from mlzoo_megnet.layers import Features, Links
+from mlzoo_megnet.model import Network
+
+
+class FastNetwork(nn.Module):
+    """``Network`` forward only; what it knows of elements, states and lengths by themselves is worked out beforehand."""
+
+    @torch.no_grad()
+    def __init__(self, plain: Network, cutoff: float):
+        super().__init__()
+        self.layers = plain.layers
+        self.table = EdgeTable(plain, cutoff)
+        self.nodes = plain.encoder.node(plain.node_embedding.weight)  # (elements, W)
+        self.state = plain.encoder.state(plain.state_embedding.weight)  # (states, W)
+        self.blocks = [FrozenBlock(block) for block in plain.blocks]  # type: ignore[arg-type]
+        self.pool_nodes, self.pool_edges = FrozenPool(plain.pool_nodes), FrozenPool(plain.pool_edges)
+        self.readout = FrozenPerceptron(plain.readout)
+
+    @torch.no_grad()
+    def forward(self, lengths: Tensor, elements: Tensor, states: Tensor, links: Links) -> Tensor:
+        structures = len(states)
+        edges = lengths.new_empty(len(lengths), self.nodes.shape[1])
+        x, counts = Features(edges, self.nodes[elements], self.state[states]), Counts.of(links, structures)
+        lookup = self.table.at(lengths)
+        for number, block in enumerate(self.blocks):
+            x = block(x, links, counts, lookup if number == 0 else None)
+        pooled = [
+            self.pool_nodes(x.nodes, links.structure_of_atom, structures),
+            self.pool_edges(x.edges, links.structure_of_edge, structures),
+        ]
+        return self.readout(torch.cat([*pooled, x.state], dim=1)).squeeze(1)
