@@ -51,7 +51,8 @@ def read_frames(path: Path, index: str = ":") -> Iterator[FrameRead]:
         else:
             broken_first.append((number, frame))
     if not any_whole:
-        reason = _reason(broken_first[0][1]) if broken_first else f"it has no frame {index}."
+        frame = f"frame {index}" if index != ":" else "structure in it"
+        reason = _reason(broken_first[0][1]) if broken_first else f"there is no {frame}."
         raise UnreadableFile(f"{path} (read as {kind}) holds no structure that can be read: {reason}")
 
 

@@ -62,7 +62,7 @@ def _has_one_frame(path: str) -> bool:
     if name.endswith(".cif"):
         with suppress(OSError):
             return Path(path).read_bytes().lower().count(b"data_") <= 1
-    return name.startswith(("POSCAR", "CONTCAR")) or name.endswith((".poscar", ".vasp"))
+    return (name.startswith(("POSCAR", "CONTCAR")) and "xyz" not in name) or name.endswith((".poscar", ".vasp"))
 
 
 def _named(word: str, no_inputs: Collection[str]) -> list[str]:
@@ -73,7 +73,9 @@ def _named(word: str, no_inputs: Collection[str]) -> list[str]:
     if not glob.has_magic(word):
         raise UnreadableFile(f"{word} is no file. Check the path.")
     matches = glob.glob(os.path.expanduser(word), recursive=True)
-    files = sorted(path for path in matches if not os.path.isdir(path) and os.path.abspath(path) not in no_inputs)
+    files = sorted(path for path in matches if not os.path.isdir(path))
+    if no_inputs:
+        files = [path for path in files if os.path.abspath(path) not in no_inputs]
     if not files:
         only = f"only folders, {matches[0]} for one" if matches else "no file"
         below = " `**` stands for folders in folders: 'data/**/*.cif'." if "**" not in word else ""

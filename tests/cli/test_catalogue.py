@@ -51,7 +51,14 @@ class TestList:
         [
             ("--elements B,Na", "m3gnet-r2scan-nabh m3gnet-mp-2021.2.8-pes", "m3gnet-emt"),
             ("--elements Cu --predicts forces", "m3gnet-emt", "m3gnet-pes-ani-1x-subset m3gnet-mp-2018.6.1-eform"),
-            ("--predicts formation_energy_per_atom", "m3gnet-mp-2018.6.1-eform", "m3gnet-mp-2021.2.8-pes"),
+            (
+                "--predicts formation_energy_per_atom",
+                "m3gnet-mp-2018.6.1-eform megnet-mp-2018.6.1-eform megnet-tf-mp-2018.6.1-formation-energy",
+                "m3gnet-mp-2021.2.8-pes megnet-tf-mp-2018.6.1-band-gap",
+            ),
+            ("--predicts band_gap", "megnet-mp-2019.4.1-bandgap-mfi", "megnet-tf-mp-2018.6.1-band-classification"),
+            ("--elements Po", "megnet-tf-mp-2018.6.1-log10k", "megnet-mp-2018.6.1-eform m3gnet-tf-mp-2021.2.8-efs"),
+            ("--architecture megnet", "megnet-mp-2018.6.1-eform megnet-tf-mp-2019.4.1-efermi", "m3gnet-emt"),
             ("--license MIT", "m3gnet-emt", "m3gnet-mp-2021.2.8-pes"),
             ("--commercial-use", "m3gnet-emt m3gnet-mp-2021.2.8-pes", UNKNOWN),
             ("--no-commercial-use", UNKNOWN, "m3gnet-emt m3gnet-mp-2021.2.8-pes"),
@@ -69,7 +76,19 @@ class TestList:
     def test_a_pattern_also_fits_upstreams_names(self, mlzoo, pattern):
         assert names(mlzoo("list", pattern).stdout) == {"m3gnet-r2scan-nabh"}
 
-    @pytest.mark.parametrize("words", [["megnet*"], ["--elements", "Po"], ["--architecture", "nequip"]], ids=" ".join)
+    @pytest.mark.parametrize(
+        ("pattern", "name"),
+        [
+            ("logK_MP_2018", "megnet-tf-mp-2018.6.1-log10k"),
+            ("bandgap_classifier*", "megnet-tf-mp-2018.6.1-band-classification"),
+            ("MEGNet-MP-2018.6.1-Eform", "megnet-mp-2018.6.1-eform"),
+            ("MP-2021.2.8-EFS", "m3gnet-tf-mp-2021.2.8-efs"),
+        ],
+    )
+    def test_the_tensorflow_originals_answer_to_upstreams_names_too(self, mlzoo, pattern, name):
+        assert names(mlzoo("list", pattern).stdout) == {name}
+
+    @pytest.mark.parametrize("words", [["chgnet*"], ["--elements", "Am"], ["--architecture", "nequip"]], ids=" ".join)
     def test_nothing_that_fits_is_said(self, mlzoo, words):
         asked = mlzoo("list", *words)
         assert (asked.exit_code, asked.output) == (

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.io import read, write
 
 import mlzoo as library
+from mlzoo import weights
+from mlzoo.predictor import Predictor
+from mlzoo_megnet.config import MEGNetConfig
+from mlzoo_megnet.model import MEGNet
 
 
 @pytest.fixture
@@ -102,3 +107,59 @@ def test_options_are_checked(mlzoo, frames):
     assert "neither a number nor a slice" in mlzoo("predict", "frames.extxyz", "--index", "two").stderr
     assert "predict writes extxyz" in mlzoo("predict", "frames.extxyz", "-o", "out.cif").stderr
     assert "holds no structure" in mlzoo("predict", "frames.extxyz", "--index", "9").stderr
+
+
+class TestConditions:
+    @pytest.fixture
+    def gaps(self) -> Path:
+        """A network that knows of two functionals, with random weights."""
+        config = MEGNetConfig(elements=(29, 47), states=("pbe", "hse"), target={"name": "band_gap", "unit": "eV"})
+        said = config.model_dump(mode="json")
+        torch.manual_seed(0)
+        Predictor(MEGNet(config), weights.Manifest("megnet", "mlzoo", "0", "float32", said, {}), "gaps").save("gaps")
+        return Path("gaps")
+
+    def test_a_table_by_functional(self, mlzoo, frames, gaps):
+        model = library.load(gaps)
+        for state in ("pbe", "hse"):
+            asked = mlzoo(
+                "predict", "frames.extxyz", "--model", gaps, "--condition", f"state={state}", "-o", f"{state}.jsonl"
+            )
+            assert asked.exit_code == 0
+            rows = [json.loads(line) for line in Path(f"{state}.jsonl").read_text().splitlines()]
+            assert list(rows[0]) == ["file", "frame", "formula", "atoms", "band_gap", "band_gap_unit", "model", "error"]
+            expected = [said["band_gap"] for said in model.predict(frames, state=state)]
+            assert [row["band_gap"] for row in rows] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+            assert all(row["model"].endswith(f" state={state}") and row["band_gap_unit"] == "eV" for row in rows)
+        refused = mlzoo(
+            "predict", "frames.extxyz", "--model", gaps, "--condition", "state=hse", "-o", "pbe.jsonl", "--resume"
+        )
+        assert refused.exit_code == 2
+        assert "state=pbe, and these would be of gaps" in refused.stderr
+        numbered = mlzoo(
+            "predict", "frames.extxyz", "--model", gaps, "--condition", "state=0", "-o", "pbe.jsonl", "--resume"
+        )
+        assert numbered.exit_code == 0
+
+    def test_a_structure_without_one_says_so_itself(self, mlzoo, frames, gaps):
+        frames[1].info["state"] = "pbe"
+        write("frames.extxyz", frames[:2])
+        asked = mlzoo("predict", "frames.extxyz", "--model", gaps)
+        assert asked.exit_code == 1
+        assert "error: frame 0: InvalidCondition: this model needs state" in asked.stderr
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ("state=scan", "state='scan' is not known to this model. It knows 'pbe' (0), 'hse' (1)"),
+            ("charge=1", "does not know charge=1; it knows state"),
+            ("state", "--condition 'state' is not of the form NAME=VALUE"),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["predict", "relax"])
+    def test_a_wrong_one_is_told_before_any_work(self, mlzoo, frames, gaps, given, message, command):
+        out = "out.csv" if command == "predict" else "out.cif"
+        refused = mlzoo(command, "frames.extxyz", "-o", out, "--model", gaps, "--condition", given)
+        assert refused.exit_code == 2
+        assert message in refused.stderr
+        assert not Path(out).exists()

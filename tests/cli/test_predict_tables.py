@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import read, write
+from cli.cells import DISORDERED, OVERLAPPING, TRUNCATED, UNKNOWN, write_alloys
 from typer.testing import CliRunner
 
 import mlzoo as library
-from cli.cells import DISORDERED, OVERLAPPING, TRUNCATED, UNKNOWN, write_alloys
 from mlzoo.cli import app
+from mlzoo.predictor import Predictor
 
 COLUMNS = [
     *("file", "frame", "formula", "atoms", "energy", "energy_unit", "max_force", "max_force_unit"),
@@ -82,7 +83,7 @@ def few() -> Path:
 
 class TestThousands:
     def test_each_has_a_value_or_a_named_error(self, thousands, whole):
-        asked, rows, table = whole
+        asked, rows, _ = whole
         assert asked.exit_code == 1
         assert [row["file"] for row in rows] == [str(thousands / f"{seed:05}.cif") for seed in range(2000)]
         valued = [row for row in rows if row["error"] is None]
@@ -104,6 +105,7 @@ class TestThousands:
             assert line.startswith(f"error: {thousands / name}: ")
             assert said in line
         assert asked.stdout == ""
+        assert any(line.startswith("predict ") and " of 2000 " in line for line in asked.stderr.splitlines())
 
     def test_killed_and_resumed_it_is_the_same_table(self, thousands, whole, mlzoo):
         words = ["predict", f"{thousands}/*.cif", "-o", "table.csv"]
@@ -270,6 +272,34 @@ def test_each_frame_of_each_file_has_a_row(mlzoo, few):
     failed = [row for row in rows_of("table.csv") if row["error"]]
     assert [(row["frame"], row["atoms"], row["energy"]) for row in failed] == [(3, 1, None)]
     assert failed[0]["error"].startswith("InvalidStructure: position 0 is [nan, ")
+
+
+class TestBatchesThatFail:
+    @pytest.fixture(autouse=True)
+    def _with_a_problem(self, monkeypatch, few):
+        evaluate = Predictor.evaluate
+
+        def fails(predictor, graph, names):
+            if graph.n_atoms >= 32:
+                raise RuntimeError(self.problem)
+            return evaluate(predictor, graph, names)
+
+        monkeypatch.setattr(Predictor, "evaluate", fails)
+        write("few/00003.cif", bulk("Cu", cubic=True) * 2)
+
+    def test_for_want_of_memory_cost_the_large_structure_only(self, mlzoo, few):
+        self.problem = "DefaultCPUAllocator: not enough memory: you tried to allocate 8000000000000 bytes."
+        mlzoo("predict", "few/*.cif", "-o", "table.csv")
+        failed = {row["file"]: row["error"] for row in rows_of("table.csv") if row["error"]}
+        assert failed.keys() == {"few/00002.cif", "few/00003.cif"}
+        assert failed["few/00003.cif"] == f"RuntimeError: {self.problem}"
+
+    def test_for_a_device_that_fails_end_the_run_and_are_no_row(self, mlzoo, few):
+        self.problem = "CUDA error: an illegal memory access was encountered"
+        mlzoo("predict", "few/0000[01].cif", "-o", "table.csv")
+        with pytest.raises(RuntimeError, match="illegal memory access"):
+            mlzoo("predict", "few/*.cif", "-o", "table.csv", "--resume")
+        assert [row["error"] for row in rows_of("table.csv")] == [None, None]
 
 
 def test_disorder_is_a_named_error(mlzoo):
