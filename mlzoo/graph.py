@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from ase.data import chemical_symbols
 from jaxtyping import Bool, Float, Int
@@ -198,16 +199,19 @@ def _cat(parts: list[Tensor], empty: tuple[int, ...], dtype: torch.dtype = torch
 
 
 def _edges(structure: Structure, pairs: Pairs) -> Edges:
-    vectors = torch.from_numpy(pairs.vectors(structure.positions, structure.cell))
-    lengths = torch.linalg.vector_norm(vectors, dim=1)
-    if len(lengths) and float(lengths.min()) < SHORTEST_EDGE:
-        worst = int(lengths.argmin())
+    vectors = pairs.vectors(structure.positions, structure.cell)
+    squares = np.einsum("ei,ei->e", vectors, vectors)
+    if len(squares) and squares.min() < SHORTEST_EDGE**2:
+        worst = int(squares.argmin())
         i, j = sorted((int(pairs.senders[worst]), int(pairs.receivers[worst])))
         symbols = [chemical_symbols[structure.atomic_numbers[atom]] for atom in (i, j)]
         raise InvalidStructure(
-            f"atoms {i} ({symbols[0]}) and {j} ({symbols[1]}) overlap: they are {float(lengths[worst]):.2g} Å apart. "
+            f"atoms {i} ({symbols[0]}) and {j} ({symbols[1]}) overlap: they are {squares[worst] ** 0.5:.2g} Å apart. "
             "Delete one of them or move it."
         )
     return Edges(
-        torch.from_numpy(pairs.senders), torch.from_numpy(pairs.receivers), torch.from_numpy(pairs.shifts), vectors
+        torch.from_numpy(pairs.senders),
+        torch.from_numpy(pairs.receivers),
+        torch.from_numpy(pairs.shifts),
+        torch.from_numpy(vectors),
     )

@@ -108,18 +108,20 @@ def _is_pymatgen(source: object) -> bool:
 
 
 def _from_pymatgen(source: Any) -> Structure:
-    if not source.is_ordered:
+    try:
+        species = [site.specie for site in source]
+    except AttributeError:  # of a site that has several, or one that is there in part
         site = next(i for i, site in enumerate(source) if not site.is_ordered)
         raise InvalidStructure(
             f"site {site} is disordered ({source[site].species_string}): a model needs one element on each site. "
             "Make an ordered structure first, with pymatgen's OrderDisorderedStructureTransformation for example."
-        )
+        ) from None
     lattice = getattr(source, "lattice", None)  # a Molecule has none
     carried = dict(getattr(source, "properties", None) or {})
     # the public attributes fill in what nobody said (oxidation states, electron counts); these are what was said
     carried |= {"charge": getattr(source, "_charge", None), "spin": getattr(source, "_spin_multiplicity", None)}
     return Structure(
-        atomic_numbers=np.array([getattr(site.specie, "Z", 0) for site in source], dtype=np.int64),
+        atomic_numbers=np.array([getattr(each, "Z", 0) for each in species], dtype=np.int64),
         positions=np.array(source.cart_coords, dtype=np.float64).reshape(-1, 3),
         cell=np.zeros((3, 3)) if lattice is None else np.array(lattice.matrix, dtype=np.float64),
         pbc=np.zeros(3, dtype=bool) if lattice is None else np.array(lattice.pbc, dtype=bool),

@@ -33,8 +33,9 @@ class Pairs:
         array([[ 0.,  0.,  2.],
                [ 0.,  0., -2.]])
         """
-        offsets = shift_offsets(self.shifts, cell)
-        return np.ascontiguousarray(separations(positions, self.senders, self.receivers, offsets).T)
+        from mlzoo.neighbors.vectors import edge_vectors  # imports Numba
+
+        return edge_vectors(positions, cell, self.senders, self.receivers, self.shifts)
 
     def keep(self, mask: Bool[np.ndarray, "E"]) -> "Pairs":
         """The pairs where ``mask`` is true, in the same order."""
