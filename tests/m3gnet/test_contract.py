@@ -2,11 +2,14 @@
 
 import pytest
 
+from mlzoo.targets import Target
 from mlzoo.testing import ArchitectureContract, PropertyContract
-from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, Set2SetReadout
+from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, MeanReadout, Set2SetReadout, WeightedMeanReadout
 
 WIDTHS = {"node_width": 8, "edge_width": 8, "hidden_width": 8, "blocks": 2}
 SMALL = M3GNetConfig(elements=(1, 8, 14, 29), **WIDTHS)
+BAND_GAP = Target(name="band_gap", unit="eV", mean=-1.5, std=0.8)
+HAS_BAND_GAP = Target(name="has_band_gap", unit="probability", classification=True)
 
 
 class TestSmoothBasis(ArchitectureContract):
@@ -60,9 +63,32 @@ class TestPrunedTriplets(ArchitectureContract):
         assert not model.local
 
 
-class TestProperty(PropertyContract):
+class TestSet2Set(PropertyContract):
     architecture = "m3gnet"
-    config = SMALL.model_copy(update={"readout": Set2SetReadout(mean=-1.5, std=0.8)})
+    config = SMALL.model_copy(update={"readout": Set2SetReadout(target=BAND_GAP)})
+
+
+class TestWeightedMean(PropertyContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"readout": WeightedMeanReadout(target=BAND_GAP)})
+
+
+class TestMean(PropertyContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"readout": MeanReadout(target=BAND_GAP)})
+
+
+class TestClassificationBySet2Set(PropertyContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"readout": Set2SetReadout(target=HAS_BAND_GAP)})
+
+
+class TestClassificationByWeightedMean(PropertyContract):
+    architecture = "m3gnet"
+    config = SMALL.model_copy(update={"readout": WeightedMeanReadout(target=HAS_BAND_GAP)})
+
+    def test_it_is_a_probability(self, predictor, structures):
+        assert all(0 < predictor.predict(atoms)["has_band_gap"] < 1 for atoms in structures.values())
 
 
 @pytest.mark.parametrize("basis", ["smooth", "bessel"])
