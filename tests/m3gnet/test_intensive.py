@@ -117,9 +117,19 @@ class TestNames:
 
 class TestRefusals:
     @pytest.mark.parametrize("convention", ["legacy", "dstfix"])
-    def test_the_sum_that_matgl_2_called_a_weighted_mean(self, folder_of, convention):
+    def test_the_sum_that_had_the_name_of_the_weighted_mean(self, folder_of, convention):
         with pytest.raises(UnreadableFile, match=r"readout_type='weighted_atom' .* which grows with the cell"):
             mlzoo.load(folder_of("weighted_atom regression"), convention=convention)
+
+    def test_that_sum_is_known_by_its_tensors_too(self, folder_of):
+        folder = folder_of("weighted_atom regression")
+        state = torch.load(folder / "state.pt", weights_only=True)
+        torch.save(
+            {name.replace("readout.weight.layers", "readout.weight"): each for name, each in state.items()},
+            folder / "state.pt",
+        )
+        with pytest.raises(UnreadableFile, match="which grows with the cell"):
+            mlzoo.load(folder, convention="v4")
 
     def test_the_plain_mean_was_the_same_in_every_matgl(self, folder_of):
         assert mlzoo.load(folder_of("reduce_atom regression"), convention="dstfix", device="cpu")

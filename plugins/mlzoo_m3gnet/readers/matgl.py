@@ -140,11 +140,12 @@ def _readout(
     if kind == "set2set":
         steps, layers = arguments["niters_set2set"], arguments["nlayers_set2set"]
         return Set2SetReadout(steps=steps, layers=layers, target=predicted), told
-    if kind == "weighted_atom" and convention in ("legacy", "dstfix"):
+    summed = any("readout.weight.0." in name for name in folder.state)  # one layer makes the weights, and later two
+    if kind == "weighted_atom" and (summed or convention in ("legacy", "dstfix")):
         raise UnreadableFile(
-            f"{folder.path} has readout_type='weighted_atom' in the convention {convention!r}: up to MatGL 2.x that was a "
-            "sum over the atoms, which grows with the cell and is no property of a material. It is supported as MatGL 4 "
-            "has it: convention='v4', if that is what trained these weights."
+            f"{folder.path} has readout_type='weighted_atom' as MatGL had it before 4.1: a sum over the atoms, which grows "
+            "with the cell and is no property of a material. Only the mean that MatGL 4.1 has by that name is supported, "
+            "with convention='v4'."
         )
     if kind not in ("weighted_atom", "reduce_atom"):
         raise UnreadableFile(f"{folder.path} has readout_type={kind!r}, which is not supported. Please open an issue.")
