@@ -17,7 +17,14 @@ from mlzoo import cards, checks, publish, weights
 from mlzoo.batching import Prediction, answer_in_batches, split
 from mlzoo.cards import Card
 from mlzoo.derivatives import check_properties, evaluate, hessian
-from mlzoo.errors import InvalidCondition, InvalidStructure, MlzooError, PredictionError, UnsupportedElement, UnsupportedProperty
+from mlzoo.errors import (
+    InvalidCondition,
+    InvalidStructure,
+    MlzooError,
+    PredictionError,
+    UnsupportedElement,
+    UnsupportedProperty,
+)
 from mlzoo.graph import Graph, graph_from_structure
 from mlzoo.json_files import read_json
 from mlzoo.model import Model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,22 +151,29 @@ def _check(structure: Structure) -> None:
             )
     if not structure.pbc.any():
         return
-    vectors = structure.cell[structure.pbc]
-    lengths = np.linalg.norm(vectors, axis=1)
-    axes = np.flatnonzero(structure.pbc)
-    if (lengths == 0).any():
-        axis = axes[np.argmin(lengths)]
+    vectors = structure.cell[structure.pbc].tolist()
+    lengths = [math.hypot(*vector) for vector in vectors]
+    if 0 in lengths:
+        axis = np.flatnonzero(structure.pbc)[lengths.index(0)]
         raise InvalidStructure(
             f"the structure is periodic along axis {axis}, but lattice vector {axis} is zero. "
             f"Give it a length or set pbc[{axis}] to False."
         )
-    if _relative_volume(vectors / lengths[:, None]) < FLATTEST_CELL:
+    if _spanned(vectors) < FLATTEST_CELL * math.prod(lengths):
         raise InvalidStructure(
-            f"the periodic lattice vectors {vectors.tolist()} are linearly dependent: the cell is singular. "
+            f"the periodic lattice vectors {vectors} are linearly dependent: the cell is singular. "
             "Correct the cell or the periodicity."
         )
 
 
-def _relative_volume(directions: Float[np.ndarray, "D 3"]) -> float:
-    """Length, area or volume that unit vectors span: the root of their Gram determinant."""
-    return float(np.sqrt(max(np.linalg.det(directions @ directions.T), 0.0)))
+def _spanned(vectors: Sequence[Sequence[float]]) -> float:
+    """Length, area or volume that one, two or three vectors span; in plain numbers, where NumPy's overhead would count."""
+    *others, (x, y, z) = vectors
+    for a, b, c in others[1:]:
+        x, y, z = b * z - c * y, c * x - a * z, a * y - b * x
+    if len(others) == 0:
+        return math.hypot(x, y, z)
+    a, b, c = others[0]
+    if len(others) == 1:
+        return math.hypot(b * z - c * y, c * x - a * z, a * y - b * x)
+    return abs(a * x + b * y + c * z)

@@ -26,7 +26,7 @@ File = Annotated[Path, typer.Argument(help="Structures in any format that ASE re
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...",
+        metavar="FILE",
         help="Structures in any format that ASE reads: paths, or patterns in quotes: 'data/**/*.cif'.",
     ),
 ]

@@ -6,18 +6,19 @@ inputs.py              answers.py             workers.py                        
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, NoReturn
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from mlzoo.cli import options
 from mlzoo.cli.console import Progress, tell
 from mlzoo.cli.inputs import Input, chunks, expand
-from mlzoo.cli.summary import Pace, Told, print_rows, tell_of_rows, tell_of_table
-from mlzoo.cli.tables import Layout, Table, check_table, growing, growing_file, is_table
+from mlzoo.cli.summary import Pace, Told, counted, print_rows, tell_of_rows, tell_of_table
+from mlzoo.cli.tables import Layout, check_table, growing, growing_file, is_table
 from mlzoo.errors import MlzooError
 
 if TYPE_CHECKING:
@@ -69,72 +70,136 @@ def predict(
     from mlzoo.cli.files import parse_index
 
     parse_index(index)
-    tabular = out is not None and is_table(out)
-    paths = expand(files, [out, growing_file(out)] if out and tabular else [])
+    table = out if out is not None and is_table(out) else None
+    paths = expand(files, [table, growing_file(table)] if table else [])
     _check_output(out, paths, resume, overwrite)
     many = len(paths) > 1
-    opened = None if many or tabular else _opened(Path(paths[0]), index)
-    answerer = Answerer(
-        Job(
-            model, device, dtype, tuple(option or ()), tuple(condition or ()), tuple(properties or ()), index,
-            json=as_json, extxyz=out is not None and not tabular, many=many,
-        )
+    opened = None if many or table else _opened(Path(paths[0]), index)
+    job = Job(
+        model, device, dtype, tuple(option or ()), tuple(condition or ()), tuple(properties or ()), index,
+        json=as_json, extxyz=out is not None and table is None, many=many,
     )  # fmt: skip
-    if tabular and out and not answerer.columns:
-        raise typer.BadParameter(f"no property of those asked for is one number a structure: write {out.stem}.extxyz")
-
-    told, pace = Told(many), Pace()
-    with ExitStack() as stack:
-        table = write = None
-        if out and tabular:
-            layout = Layout(answerer.columns, answerer.label)
-            table = stack.enter_context(growing(out, layout, resume=resume, provenance=answerer.provenance))
-            if table.rows:
-                tell(f"going on from {table.rows} row{'s' * (table.rows != 1)} in {out}.")
-        elif out:
-            write = stack.enter_context(_writer(out))
-        if opened is not None:
-            todo: Iterable[list[Input]] = [[Input(0, paths[0], opened=opened)]]
-        else:
-            todo = chunks(paths, table.done if table else {}, _chunk_size(answerer, len(paths), workers), index)
-        progress = stack.enter_context(Progress("predict", len(paths) if many else None, seldom=many))
-        rows = stack.enter_context(closing(_rows(answerer, todo, min(workers, len(paths)))))
-        try:
-            for row in rows:
-                if as_json:
-                    typer.echo(row.json)
-                if table is not None:
-                    table.append(row)
-                else:
-                    told.add(row)
-                    if write is not None and row.extxyz:
-                        write(row.extxyz)
-                pace.rows += 1
-                progress.show(row.place if many else pace.rows, pace.short)
-            progress.show(len(paths) if many else pace.rows, pace.short)
-        except (KeyboardInterrupt, MlzooError, OSError) as error:
-            if table is None or isinstance(error, BrokenPipeError):
-                raise
-            _stop(error, table)
-    if table is None and not as_json:
-        print_rows(told, answerer.columns)
-    if many or tabular:
-        tell(str(pace))
-    if table is not None and out:
-        tell_of_table(table, out)
-    else:
-        tell_of_rows(told, out)
-    if table.failed if table is not None else told.failures:
+    run = Run(Answerer(job), paths, workers, opened)
+    failed = _fill(table, run, resume) if table else _answer(run, out)
+    if failed:
         raise typer.Exit(1)
 
 
-def _stop(error: BaseException, table: Table) -> NoReturn:
-    rows = f"The same command with --resume goes on from the {table.rows} rows in {table.path}."
-    if isinstance(error, KeyboardInterrupt):
-        tell(f"interrupted. {rows}")
-        raise typer.Exit(130) from None
-    tell(f"error: {error} {rows}")
-    raise typer.Exit(2) from None
+@dataclass
+class Run:
+    """All files answered once, as a person at a terminal sees it."""
+
+    answerer: Answerer
+    paths: list[str]
+    workers: int
+    opened: Iterator[FrameRead] | None = None  # frames of the only file
+    pace: Pace = field(default_factory=Pace)
+
+    def rows(self, done: Mapping[str, Sequence[int]]) -> Generator[Row, None, None]:
+        """Row after row, without the frames of files (by absolute path) that are ``done``."""
+        job, total = self.answerer.job, len(self.paths)
+        if self.opened is not None:
+            todo: Iterable[list[Input]] = [[Input(0, self.paths[0], opened=self.opened)]]
+        else:
+            todo = chunks(self.paths, done, self._files_in_a_chunk(), job.index)
+        self.pace = Pace()
+        progress = Progress("predict", total if job.many else None, seldom=job.many)
+        with progress, closing(self._from_anywhere(todo)) as rows:
+            for row in rows:
+                if job.json:
+                    typer.echo(row.json)
+                yield row
+                self.pace.rows += 1
+                progress.show(row.place if job.many else self.pace.rows, self.pace.short)
+            progress.show(total if job.many else self.pace.rows, self.pace.short)
+
+    def _from_anywhere(self, todo: Iterable[list[Input]]) -> Generator[Row, None, None]:
+        """In the order of the files, whoever answers."""
+        workers = min(self.workers, len(self.paths))
+        if workers == 1:
+            for chunk in todo:
+                yield from self.answerer.rows(chunk)
+            return
+        import torch
+
+        from mlzoo.cli.workers import in_processes
+
+        threads = max(1, torch.get_num_threads() // workers)
+        with closing(in_processes(self.answerer.job, todo, workers, threads)) as answered:
+            for rows in answered:
+                yield from rows
+
+    def _files_in_a_chunk(self) -> int:
+        """Few enough that each worker gets several chunks."""
+        most = CHUNK[self.answerer.predictor.device.type]
+        return most if self.workers == 1 else max(1, min(most, len(self.paths) // (8 * self.workers)))
+
+
+# Where the rows go; whether one of them has an error
+
+
+def _fill(out: Path, run: Run, resume: bool) -> bool:
+    """Into a table."""
+    answerer = run.answerer
+    if not answerer.columns:
+        raise typer.BadParameter(f"no property of those asked for is one number a structure: write {out.stem}.extxyz")
+    layout = Layout(answerer.columns, answerer.label)
+    with growing(out, layout, resume=resume, provenance=answerer.provenance) as table:
+        if table.rows:
+            tell(f"going on from {counted(table.rows, 'row')} in {out}.")
+        try:
+            with closing(run.rows(table.done)) as rows:
+                for row in rows:
+                    table.append(row)
+        except BrokenPipeError:  # of stdout
+            raise
+        except (KeyboardInterrupt, MlzooError, OSError) as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            there = f"{counted(table.rows, 'row')} in {table.path}"
+            tell(
+                f"{'interrupted.' if stopped else f'error: {error}'} The same command with --resume goes on from {there}."
+            )
+            raise typer.Exit(130 if stopped else 2) from None
+    tell(str(run.pace))
+    tell_of_table(table, out)
+    return table.failed > 0
+
+
+def _answer(run: Run, out: Path | None) -> bool:
+    """On stdout, the structures in a file."""
+    job = run.answerer.job
+    told = Told(job.many)
+    with ExitStack() as stack:
+        write = stack.enter_context(_writer(out)) if out else None
+        for row in stack.enter_context(closing(run.rows({}))):
+            told.add(row)
+            if write is not None and row.extxyz:
+                write(row.extxyz)
+    if not job.json:
+        print_rows(told, run.answerer.columns)
+    if job.many:
+        tell(str(run.pace))
+    tell_of_rows(told, out)
+    return bool(told.failures)
+
+
+@contextmanager
+def _writer(out: Path) -> Iterator[Callable[[str], None]]:
+    """Writes structures; the file is opened with the first, and in place when the last is written."""
+    from mlzoo.cli.files import replacing
+
+    with replacing(out) as part, ExitStack() as stack:
+        file: IO[str] | None = None
+
+        def write(text: str) -> None:
+            nonlocal file
+            file = file or stack.enter_context(part.open("w", encoding="utf-8"))
+            file.write(text)
+
+        yield write
+
+
+# Before any work
 
 
 def _check_output(out: Path | None, paths: Iterable[str], resume: bool, overwrite: bool) -> None:
@@ -164,41 +229,3 @@ def _opened(path: Path, index: str) -> Iterator[FrameRead]:
 
     frames = read_frames(path, index)
     return chain([next(frames)], frames)
-
-
-def _chunk_size(answerer: Answerer, files: int, workers: int) -> int:
-    """Files whose structures may share a batch: small enough that each worker gets several."""
-    size = CHUNK[answerer.predictor.device.type]
-    return size if workers == 1 else max(1, min(size, files // (8 * workers)))
-
-
-def _rows(answerer: Answerer, todo: Iterable[list[Input]], workers: int) -> Generator[Row, None, None]:
-    """Rows in the order of the files, whoever answers."""
-    if workers == 1:
-        for chunk in todo:
-            yield from answerer.rows(chunk)
-        return
-    import torch
-
-    from mlzoo.cli.workers import in_processes
-
-    threads = max(1, torch.get_num_threads() // workers)
-    with closing(in_processes(answerer.job, todo, workers, threads)) as answered:
-        for rows in answered:
-            yield from rows
-
-
-@contextmanager
-def _writer(out: Path) -> Iterator[Callable[[str], None]]:
-    """Writes structures; the file is opened with the first, and in place when the last is written."""
-    from mlzoo.cli.files import replacing
-
-    with replacing(out) as part, ExitStack() as stack:
-        file: IO[str] | None = None
-
-        def write(text: str) -> None:
-            nonlocal file
-            file = file or stack.enter_context(part.open("w", encoding="utf-8"))
-            file.write(text)
-
-        yield write

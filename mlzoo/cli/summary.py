@@ -49,7 +49,7 @@ class Pace:
     started: float = field(default_factory=time.monotonic)
 
     def __str__(self) -> str:
-        return f"{_counted(self.rows, 'structure')} in {time.monotonic() - self.started:.1f} s: {self.short}."
+        return f"{counted(self.rows, 'structure')} in {time.monotonic() - self.started:.1f} s: {self.short}."
 
     @property
     def short(self) -> str:
@@ -58,8 +58,8 @@ class Pace:
 
 def tell_of_table(table: Table, out: Path) -> None:
     """How many rows of the whole table have values, and the first of those that have an error instead."""
-    whole = f"{_counted(table.rows - table.failed, 'structure')} in {out}"
-    tell(f"{whole}, {_counted(table.failed, 'error')}:" if table.failed else f"{whole}.")
+    whole = f"{counted(table.rows - table.failed, 'structure')} in {out}"
+    tell(f"{whole}, {counted(table.failed, 'error')}:" if table.failed else f"{whole}.")
     for failure in table.failures:
         tell(f"error: {failure}")
     if table.failed > len(table.failures):
@@ -70,7 +70,7 @@ def tell_of_rows(told: Told, out: Path | None) -> None:
     """What was written, and all that failed."""
     if out is not None:
         tell(
-            f"{_counted(told.written, 'frame')} in {out}." if told.written else f"nothing to write: {out} is as it was."
+            f"{counted(told.written, 'frame')} in {out}." if told.written else f"nothing to write: {out} is as it was."
         )
     for failure in told.failures:
         tell(f"error: {failure}")
@@ -98,5 +98,5 @@ def print_rows(told: Told, columns: Sequence[Column]) -> None:
         typer.echo(f"... and {told.written - len(told.first)} more")
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"

@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mlzoo.nn.segments import sum_per_segment
 from mlzoo_megnet.kernels import loops
 from mlzoo_megnet.kernels.perceptron import FrozenPerceptron
 from mlzoo_megnet.layers import Block, Features, Links
@@ -22,23 +22,25 @@ CHUNK = 1024  # edges; what is known of them, 64 numbers each, fits into a typic
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many edges end at each atom, and how many edges and atoms each structure has; at least one."""
+class Joints:
+    """``Links`` as arrays, with the numbers of rows that means are taken over; at least one."""
 
-    at_atom: Tensor  # (A, 1)
-    edges: Tensor  # (S, 1)
-    atoms: Tensor  # (S, 1)
+    centres: np.ndarray
+    neighbours: np.ndarray
+    targets: np.ndarray
+    structure_of_edge: np.ndarray
+    structure_of_atom: np.ndarray
+    edges_at_atom: np.ndarray
+    edges_of_structure: np.ndarray
+    atoms_of_structure: np.ndarray
 
     @classmethod
-    def of(cls, links: Links, structures: int) -> Counts:
-        def count(index: Tensor, segments: int) -> Tensor:
-            return torch.bincount(index, minlength=segments).clamp_(min=1)[:, None].float()
-
-        atoms = len(links.structure_of_atom)
+    def of(cls, links: Links, structures: int) -> Joints:
+        arrays = [each.numpy() for each in vars(links).values()]
+        _, _, targets, structure_of_edge, structure_of_atom = arrays
+        counted = (targets, len(structure_of_atom)), (structure_of_edge, structures), (structure_of_atom, structures)
         return cls(
-            count(links.targets, atoms),
-            count(links.structure_of_edge, structures),
-            count(links.structure_of_atom, structures),
+            *arrays, *(np.maximum(np.bincount(index, minlength=n), 1).astype(np.float32) for index, n in counted)
         )
 
 
@@ -55,42 +57,47 @@ class FrozenBlock:
         self.edge = FrozenPerceptron(rest[1:])  # behind the first activation
         self.node, self.state = FrozenPerceptron(block.update.node), FrozenPerceptron(block.update.state)
 
-    def __call__(
-        self, x: Features, links: Links, counts: Counts, look_up: Callable[[slice, Tensor], Tensor] | None
-    ) -> Features:
+    def __call__(self, x: Features, joints: Joints, look_up: Callable[[slice, Tensor], Tensor] | None) -> Features:
         """Features behind the block; those of the edges are written in place, in the first block from a table."""
         nodes, state = x.nodes, x.state
         if self.dense:
             nodes, state = self.dense[1](nodes), self.dense[2](state)
-        whole = torch.addmm(self.bias, state, self.to_state)[links.structure_of_atom]  # the centre is in the structure
-        of_centre = torch.addmm(whole, nodes, self.to_centre).numpy()  # (A, H)
-        of_neighbour = torch.mm(nodes, self.to_neighbour).numpy()
-        sums = torch.zeros_like(x.nodes)
-        for part in chunks(len(x.edges)):
-            edges = x.edges[part]
-            hidden = look_up(part, edges) if look_up else torch.mm(self.dense[0](edges), self.to_edge)  # (n, H)
-            ends = links.centres[part].numpy(), links.neighbours[part].numpy()
-            loops.activate_with_ends(hidden.numpy(), of_centre, of_neighbour, *ends)
-            self._update(hidden, edges, links.targets[part], sums)
-        received = sums / counts.at_atom
-        of_nodes = self.node(torch.cat([nodes, received, state[links.structure_of_atom]], dim=1))
-        structures = len(state)
-        means = [
-            sum_per_segment(sums, links.structure_of_atom, structures) / counts.edges,
-            sum_per_segment(of_nodes, links.structure_of_atom, structures) / counts.atoms,
-        ]
-        of_state = self.state(torch.cat([state, *means], dim=1))
-        return Features(x.edges, x.nodes + of_nodes, x.state + of_state)
+        sums = self._edges(x.edges, nodes, state, joints, look_up)
+        inputs = nodes.new_empty(len(nodes), 3 * nodes.shape[1])
+        of_structures = state.numpy(), joints.structure_of_atom
+        loops.of_atoms(nodes.numpy(), sums, joints.edges_at_atom, *of_structures, inputs.numpy())
+        new_nodes = self.node(inputs)
+        inputs = state.new_empty(len(state), 3 * state.shape[1])
+        counts = joints.edges_of_structure, joints.atoms_of_structure
+        loops.of_structures(sums, new_nodes.numpy(), *of_structures, *counts, inputs.numpy())
+        return Features(x.edges, x.nodes + new_nodes, x.state + self.state(inputs))
 
-    def _update(self, hidden: Tensor, edges: Tensor, targets: Tensor, sums: Tensor) -> None:
-        """The layers of the edge update behind the first, added to the edges and to the sums at their targets."""
+    def _edges(
+        self,
+        features: Tensor,
+        nodes: Tensor,
+        state: Tensor,
+        joints: Joints,
+        look_up: Callable[[slice, Tensor], Tensor] | None,
+    ) -> np.ndarray:
+        """Updates the features of edges, and returns the sums of the updates at their targets, (A, W)."""
+        of_centre, of_neighbour = torch.mm(nodes, self.to_centre).numpy(), torch.mm(nodes, self.to_neighbour).numpy()
+        of_state = torch.addmm(self.bias, state, self.to_state).numpy()
+        loops.add_rows(of_centre, of_state, joints.structure_of_atom)  # a centre is in the structure of its edges
+        sums = np.zeros((len(nodes), nodes.shape[1]), np.float32)
         *inner, last = zip(self.edge.weights, self.edge.biases, self.edge.activated, strict=True)
-        for weight, bias, _ in inner:
-            hidden = torch.mm(hidden, weight)
-            loops.activate(hidden.numpy(), bias.numpy())
-        weight, bias, activated = last
-        out = torch.mm(hidden, weight)
-        loops.finish(out.numpy(), bias.numpy(), activated, edges.numpy(), targets.numpy(), sums.numpy())
+        for part in chunks(len(features)):
+            edges = features[part]
+            hidden = look_up(part, edges) if look_up else torch.mm(self.dense[0](edges), self.to_edge)  # (n, H)
+            ends = joints.centres[part], joints.neighbours[part]
+            loops.activate_with_ends(hidden.numpy(), of_centre, of_neighbour, *ends)
+            for weight, bias, _ in inner:
+                hidden = torch.mm(hidden, weight)
+                loops.activate(hidden.numpy(), bias)
+            weight, bias, activated = last
+            out = torch.mm(hidden, weight).numpy()
+            loops.finish(out, bias, activated, edges.numpy(), joints.targets[part], sums)
+        return sums
 
 
 def chunks(edges: int) -> Iterator[slice]:

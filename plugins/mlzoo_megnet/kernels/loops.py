@@ -59,6 +59,50 @@ def activate(x, bias):
 
 
 @compiled
+def add_bias(x, bias):
+    for row in range(x.shape[0]):
+        for k in range(np.uint64(x.shape[1])):
+            x[row, k] += bias[k]
+
+
+@compiled
+def add_rows(x, rows, index):
+    """x += the row of each entry's index, in place."""
+    for row in range(x.shape[0]):
+        i = index[row]
+        for k in range(np.uint64(x.shape[1])):
+            x[row, k] += rows[i, k]
+
+
+@compiled
+def of_atoms(nodes, sums, edges_at_atom, state, structure, out):
+    """[atom, mean of what came to it, state of its structure], three of one width side by side."""
+    width = np.uint64(nodes.shape[1])
+    for atom in range(nodes.shape[0]):
+        s, share = structure[atom], ONE / edges_at_atom[atom]
+        for k in range(width):
+            out[atom, k] = nodes[atom, k]
+            out[atom, width + k] = share * sums[atom, k]
+            out[atom, width + width + k] = state[s, k]
+
+
+@compiled
+def of_structures(sums, nodes, state, structure, edges, atoms, out):
+    """[state, mean of the updates of edges, mean of the updates of atoms], three of one width side by side."""
+    width = np.uint64(nodes.shape[1])
+    for s in range(state.shape[0]):
+        for k in range(width):
+            out[s, k] = state[s, k]
+            out[s, width + k] = out[s, width + width + k] = ZERO
+    for atom in range(nodes.shape[0]):
+        s = structure[atom]
+        of_edges, of_atoms = ONE / edges[s], ONE / atoms[s]
+        for k in range(width):
+            out[s, width + k] += of_edges * sums[atom, k]
+            out[s, width + width + k] += of_atoms * nodes[atom, k]
+
+
+@compiled
 def activate_with_ends(x, of_centre, of_neighbour, centres, neighbours):
     """x = softplus2(x + what each edge's centre and neighbour contribute) in place."""
     for e in range(x.shape[0]):
@@ -112,31 +156,37 @@ def look_up(lengths, per_length, table, edges, x):
 
 
 @compiled
-def attend(x, index, query, scores, largest, total, answer):
-    """Softmax within each set of x · query, and the sum of the rows with these weights, into ``answer``."""
+def attend(x, index, scores, answer):
+    """Softmax within each set of row · query, and the sum of the rows with these weights; [query, sum] is the answer."""
+    sets, width = answer.shape[0], np.uint64(x.shape[1])
+    largest, total = np.full(sets, -np.inf, np.float32), np.zeros(sets, np.float32)
     for row in range(x.shape[0]):
         score, s = ZERO, index[row]
-        for k in range(np.uint64(x.shape[1])):
-            score += x[row, k] * query[s, k]
+        for k in range(width):
+            score += x[row, k] * answer[s, k]
         scores[row] = score
         largest[s] = max(largest[s], score)
+    for s in range(sets):
+        for k in range(width):
+            answer[s, width + k] = ZERO
     for row in range(x.shape[0]):
         s = index[row]
         weight = np.exp(scores[row] - largest[s])
         total[s] += weight
-        for k in range(np.uint64(x.shape[1])):
-            answer[s, k] += weight * x[row, k]
-    for s in range(answer.shape[0]):
+        for k in range(width):
+            answer[s, width + k] += weight * x[row, k]
+    for s in range(sets):
         if total[s] > ZERO:
-            for k in range(np.uint64(answer.shape[1])):
-                answer[s, k] /= total[s]
+            share = ONE / total[s]
+            for k in range(width):
+                answer[s, width + k] *= share
 
 
 @compiled
-def lstm(gates, cell, query):
-    """One step, from gates [input, forget, new, output] before their activation; the cell changes in place."""
-    width = query.shape[1]
-    for s in range(query.shape[0]):
+def lstm(gates, cell, answer):
+    """One step, from gates [input, forget, new, output] before their activation, into the cell and the answer's query."""
+    width = cell.shape[1]
+    for s in range(cell.shape[0]):
         for k in range(width):
             entering, kept, leaving = (
                 sigmoid(gates[s, k]),
@@ -144,20 +194,21 @@ def lstm(gates, cell, query):
                 sigmoid(gates[s, 3 * width + k]),
             )
             cell[s, k] = kept * cell[s, k] + entering * np.tanh(gates[s, 2 * width + k])
-            query[s, k] = leaving * np.tanh(cell[s, k])
+            answer[s, k] = leaving * np.tanh(cell[s, k])
 
 
 @compiled
-def forgetful_lstm(gates, hard, query):
-    """One step from an empty cell, from gates [input, new, output]."""
-    width = query.shape[1]
-    for s in range(query.shape[0]):
+def forgetful_lstm(gates, hard, answer):
+    """One step from an empty cell, from gates [input, new, output] before their activation, into the answer's query."""
+    width = gates.shape[1] // 3
+    for s in range(gates.shape[0]):
         for k in range(width):
             entering, leaving = gates[s, k], gates[s, 2 * width + k]
-            entering, leaving = (
-                (hard_sigmoid(entering), hard_sigmoid(leaving)) if hard else (sigmoid(entering), sigmoid(leaving))
-            )
-            query[s, k] = leaving * np.tanh(entering * np.tanh(gates[s, width + k]))
+            if hard:
+                entering, leaving = hard_sigmoid(entering), hard_sigmoid(leaving)
+            else:
+                entering, leaving = sigmoid(entering), sigmoid(leaving)
+            answer[s, k] = leaving * np.tanh(entering * np.tanh(gates[s, width + k]))
 
 
 @compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mlzoo_megnet.kernels.block import Counts, FrozenBlock
+from mlzoo_megnet.kernels.block import FrozenBlock, Joints
 from mlzoo_megnet.kernels.perceptron import FrozenPerceptron
 from mlzoo_megnet.kernels.pooling import FrozenPool
 from mlzoo_megnet.kernels.table import EdgeTable
@@ -29,14 +29,13 @@ class FastNetwork(nn.Module):
 
     @torch.no_grad()
     def forward(self, lengths: Tensor, elements: Tensor, states: Tensor, links: Links) -> Tensor:
-        structures = len(states)
-        edges = lengths.new_empty(len(lengths), self.nodes.shape[1])
-        x, counts = Features(edges, self.nodes[elements], self.state[states]), Counts.of(links, structures)
-        lookup = self.table.at(lengths)
+        structures, joints = len(states), Joints.of(links, len(states))
+        x = Features(lengths.new_empty(len(lengths), self.nodes.shape[1]), self.nodes[elements], self.state[states])
+        look_up = self.table.at(lengths)
         for number, block in enumerate(self.blocks):
-            x = block(x, links, counts, lookup if number == 0 else None)
+            x = block(x, joints, look_up if number == 0 else None)
         pooled = [
-            self.pool_nodes(x.nodes, links.structure_of_atom, structures),
-            self.pool_edges(x.edges, links.structure_of_edge, structures),
+            self.pool_nodes(x.nodes, joints.structure_of_atom, structures),
+            self.pool_edges(x.edges, joints.structure_of_edge, structures),
         ]
         return self.readout(torch.cat([*pooled, x.state], dim=1)).squeeze(1)

@@ -18,14 +18,11 @@ class FrozenPerceptron:
         steps = list(mlp)
         linear = [step for step in steps if isinstance(step, nn.Linear)]
         self.weights = [each.weight.detach().T.contiguous() for each in linear]
-        self.biases = [each.bias.detach() for each in linear]
+        self.biases = [each.bias.detach().numpy() for each in linear]
         self.activated = [*[True] * (len(linear) - 1), isinstance(steps[-1], SoftPlus2)]
 
     def __call__(self, x: Tensor) -> Tensor:
         for weight, bias, activated in zip(self.weights, self.biases, self.activated, strict=True):
-            if activated:
-                x = torch.mm(x, weight)
-                loops.activate(x.numpy(), bias.numpy())
-            else:
-                x = torch.addmm(bias, x, weight)
+            x = torch.mm(x, weight)
+            (loops.activate if activated else loops.add_bias)(x.numpy(), bias)
         return x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,19 +30,15 @@ class FrozenPool:
             self.hard = None
         self.weight, self.bias = weight.T.contiguous(), bias
 
-    def __call__(self, x: Tensor, index: Tensor, sets: int) -> Tensor:
-        x = x if self.projection is None else self.projection(x)
-        rows, sets_of_rows = x.numpy(), index.numpy()
-        cell, answer = x.new_zeros(sets, self.width).numpy(), x.new_zeros(sets, 2 * self.width)
-        scores = x.new_empty(len(x)).numpy()
+    def __call__(self, x: Tensor, index: np.ndarray, sets: int) -> Tensor:
+        rows = (x if self.projection is None else self.projection(x)).numpy()
+        answer, cell = x.new_zeros(sets, 2 * self.width), np.zeros((sets, self.width), np.float32)
+        scores = np.empty(len(rows), np.float32)
         for _ in range(self.steps):
             gates = torch.addmm(self.bias, answer, self.weight).numpy()
-            query, found = x.new_empty(sets, self.width), x.new_zeros(sets, self.width)
             if self.hard is None:
-                loops.lstm(gates, cell, query.numpy())
+                loops.lstm(gates, cell, answer.numpy())
             else:
-                loops.forgetful_lstm(gates, self.hard, query.numpy())
-            largest, total = x.new_full((sets,), -torch.inf).numpy(), x.new_zeros(sets).numpy()
-            loops.attend(rows, sets_of_rows, query.numpy(), scores, largest, total, found.numpy())
-            answer = torch.cat([query, found], dim=1)
+                loops.forgetful_lstm(gates, self.hard, answer.numpy())
+            loops.attend(rows, index, scores, answer.numpy())
         return answer
