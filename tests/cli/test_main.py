@@ -72,7 +72,7 @@ def test_json_is_json_and_nothing_else(mlzoo, copper, command):
     ("words", "message"),
     [
         (["bogus"], "error: No such command 'bogus'."),
-        (["predict"], "error: Missing argument 'FILE...'."),
+        (["predict"], "error: Missing argument 'FILE'."),
         (["predict", "none.cif"], "error: none.cif is no file. Check the path."),
         (["relax", "none.cif", "-o", "out.cif"], "error: none.cif is no file. Check the path."),
         (["md", "x.cif", "-o", "x.cif.gz", "--ensemble", "nve", "--steps", "1"], "is not a trajectory"),

@@ -90,7 +90,7 @@ class TestEnds:
         (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
         assert "was ended by SIGKILL. The machine may have run out of memory: try fewer --workers." in error
         rows = rows_of("table.csv")
-        assert error.endswith(f"The same command with --resume goes on from the {len(rows)} rows in table.csv.")
+        assert error.endswith(f"The same command with --resume goes on from {len(rows)} rows in table.csv.")
         assert 20 <= len(rows) < 300
         assert mlzoo("predict", "some/*.cif", "-o", "table.csv", "--resume").exit_code == 1
         mlzoo("predict", "some/*.cif", "-o", "whole.csv")
@@ -119,6 +119,6 @@ class TestEnds:
         assert "Traceback" not in said
         rows = len(rows_of("table.csv"))
         assert said.splitlines()[-1] == (
-            f"interrupted. The same command with --resume goes on from the {rows} rows in table.csv."
+            f"interrupted. The same command with --resume goes on from {rows} rows in table.csv."
         )
         assert not any(map(lives, workers))
