@@ -157,13 +157,14 @@ def join(graphs: Sequence[Graph]) -> Graph:
     """
     if len(graphs) == 1:
         return graphs[0]
-    atoms = torch.tensor([0] + [graph.n_atoms for graph in graphs]).cumsum(0).tolist()
-    structures = torch.tensor([0] + [graph.n_structures for graph in graphs]).cumsum(0).tolist()
+    atoms = torch.tensor([graph.n_atoms for graph in graphs], dtype=torch.int64)
+    structures = torch.tensor([graph.n_structures for graph in graphs], dtype=torch.int64)
 
     def joined(lists: Sequence[Edges]) -> Edges:
+        first = _first(atoms, torch.tensor([len(edges) for edges in lists], dtype=torch.int64))
         return Edges(
-            senders=_cat([edges.senders + first for edges, first in zip(lists, atoms, strict=False)], (0,)),
-            receivers=_cat([edges.receivers + first for edges, first in zip(lists, atoms, strict=False)], (0,)),
+            senders=_cat([edges.senders for edges in lists], (0,)) + first,
+            receivers=_cat([edges.receivers for edges in lists], (0,)) + first,
             shifts=_cat([edges.shifts for edges in lists], (0, 3)),
             vectors=_cat([edges.vectors for edges in lists], (0, 3), torch.float64),
         )
@@ -175,9 +176,7 @@ def join(graphs: Sequence[Graph]) -> Graph:
         cell=_cat([graph.cell for graph in graphs], (0, 3, 3), torch.float64),
         pbc=_cat([graph.pbc for graph in graphs], (0, 3), torch.bool),
         edges=joined([graph.edges for graph in graphs]),
-        structure_index=_cat(
-            [graph.structure_index + first for graph, first in zip(graphs, structures, strict=False)], (0,)
-        ),
+        structure_index=_cat([graph.structure_index for graph in graphs], (0,)) + _first(structures, atoms),
         conditions={
             name: torch.cat([g.conditions[name] for g in graphs]) for name in (graphs[0].conditions if graphs else ())
         },
@@ -192,6 +191,11 @@ def withhold(graph: Graph, uses: Collection[str]) -> Graph:
         positions=graph.positions if "positions" in uses else Withheld.of("positions", graph.positions),
         cell=graph.cell if "cell" in uses else Withheld.of("cell", graph.cell),
     )
+
+
+def _first(sizes: Int[Tensor, "G"], rows: Int[Tensor, "G"]) -> Int[Tensor, "N"]:
+    """For each row of each graph: how many of what is counted in ``sizes`` the graphs before it have."""
+    return torch.repeat_interleave(sizes.cumsum(0) - sizes, rows)
 
 
 def _cat(parts: list[Tensor], empty: tuple[int, ...], dtype: torch.dtype = torch.int64) -> Tensor:
