@@ -31,7 +31,10 @@ def sniff_matgl(path: Path) -> bool:
 def sniff_tensorflow(path: Path) -> bool:
     """The original code writes the arguments of its class into ``m3gnet.json``."""
     page = path / "m3gnet.json"
-    return page.is_file() and "M3GNet" in page.read_text(encoding="utf-8", errors="replace")
+    if not page.is_file():
+        return False
+    with page.open("rb") as file:
+        return b"M3GNet" in file.read(256)
 
 
 @hookimpl

@@ -103,11 +103,15 @@ def rewritten(folder, **options):
         ({"dropout": 0.1}, "sets dropout, which M3GNet as we know it does not have"),
         ({"element_refs": [0.0, 1.0]}, "element_refs has 2 values for n_atom_types=94"),
         ({"element_refs": 3}, "is no M3GNet as we know it"),
-        ({"units": -1}, "is no M3GNet as we know it"),
+        ({"std": -1.0}, "is no M3GNet as we know it"),
         ({"cutoff": "wide"}, "is no M3GNet as we know it"),
         ({"threebody_cutoff": 6.0}, "exceeds cutoff"),
-        ({"units": 32}, "the tensors do not fit the config"),
         ({"n_blocks": 2}, "the tensors do not fit the config"),
+        ({"n_blocks": 10**9}, r"three_interactions/999999999/.* and its checkpoint has none"),
+        ({"units": 10**9}, r"embeddings of shape \(95, 1000000000\), and its checkpoint has \(95, 64\)"),
+        ({"max_l": 10**9}, r"of shape \(64, 3000000000\), and its checkpoint has \(64, 9\)"),
+        ({"n_atom_types": 10**9, "element_refs": None}, r"of shape \(1000000001, 64\)"),
+        ({"n_blocks": "many"}, "is no M3GNet as we know it"),
     ],
 )
 def test_an_option_that_is_not_served_is_refused_by_name(folder, options, reason):
@@ -123,17 +127,24 @@ def test_a_page_that_is_not_one_is_refused(folder, said):
 
 
 def test_an_energy_is_not_given_another_name(folder):
-    with pytest.raises(UnreadableFile, match="predicts an energy: leave out target='band_gap'"):
+    with pytest.raises(UnreadableFile, match=r"predicts an energy: leave out target='band_gap'\.$"):
         mlzoo.load(folder, target="band_gap")
 
 
-def test_a_tensor_without_its_gate_or_of_no_place_is_refused(folder, tmp_path):
+def test_a_tensor_without_its_gate_or_of_no_place_is_refused(folder):
     value = np.zeros((3, 4), np.float32)
+    rewritten(folder, n_atom_types=2, units=4, max_n=3, n_blocks=1, max_l=1, element_refs=None)
+    sizes = {
+        "featurizer/atom_network/embedding/embeddings": value,
+        "feature_adjust/update_func/pipe/layers/0/kernel": value,
+        "three_interactions/0/update_network/pipe/layers/0/kernel": np.zeros((4, 3), np.float32),
+    }
     for name, reason in {
         "graph_layers/0/atom_network/bond_dense/pipe/layers/0/kernel": "but not graph_layers/.*/gate/",
         "optimizer/rate": "has optimizer/rate, which it should not have",
     }.items():
-        bundle_files.write(folder / "m3gnet", {f"{name}/.ATTRIBUTES/VARIABLE_VALUE": value})
+        tensors = {f"{name}/.ATTRIBUTES/VARIABLE_VALUE": each for name, each in {**sizes, name: value}.items()}
+        bundle_files.write(folder / "m3gnet", tensors)
         with pytest.raises(UnreadableFile, match=reason):
             mlzoo.load(folder)
 

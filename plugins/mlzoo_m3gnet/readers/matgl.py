@@ -143,9 +143,9 @@ def _readout(
     summed = any("readout.weight.0." in name for name in folder.state)  # one layer makes the weights, and later two
     if kind == "weighted_atom" and (summed or convention in ("legacy", "dstfix")):
         raise UnreadableFile(
-            f"{folder.path} has readout_type='weighted_atom' as MatGL had it before 4.1: a sum over the atoms, which grows "
-            "with the cell and is no property of a material. Only the mean that MatGL 4.1 has by that name is supported, "
-            "with convention='v4'."
+            f"{folder.path} has readout_type='weighted_atom' as MatGL had it up to 3.0: a sum over the atoms, which grows "
+            "with the cell and is no property of a material. Only the mean that MatGL 4 has by that name is supported, "
+            "with convention='v3' or 'v4'."
         )
     if kind not in ("weighted_atom", "reduce_atom"):
         raise UnreadableFile(f"{folder.path} has readout_type={kind!r}, which is not supported. Please open an issue.")

@@ -65,13 +65,16 @@ def read(path: Path, target: str | None = None) -> ReadWeights:
                 f"{path} sets {option}={arguments[option]!r}; only {' or '.join(map(repr, values))} is supported for "
                 f"is_intensive={arguments['is_intensive']}. Please open an issue."
             )
-    checkpoint = tensor_bundle.read(path / NAME)
+    checkpoint = {name.removesuffix(VALUE): each for name, each in tensor_bundle.read(path / NAME).items()}
     try:
+        _compare_sizes(arguments, checkpoint)
         config, notices = _config(path, arguments, target)
         state = dict(_translated(checkpoint, config))
         if isinstance(config.readout, EnergyReadout):
             references = arguments["element_refs"] or [0.0] * (arguments["n_atom_types"] + 1)
             state["references.energies"] = torch.tensor(references, dtype=torch.float64)[list(config.elements)]
+    except UnreadableFile:
+        raise
     except (ValidationError, TypeError, ValueError, IndexError) as error:
         raise UnreadableFile(f"{path} is no M3GNet as we know it: {error}. Fetch it again.") from error
     files = (path / f"{NAME}.json", *tensor_bundle.files(path / NAME))
@@ -83,13 +86,28 @@ def _arguments(path: Path) -> Mapping[str, Any]:
     said = read_json(path)
     try:
         model = json.loads(said) if isinstance(said, str) else said
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"{path} is a string that is not JSON ({error}). Fetch it again.") from error
     if not isinstance(model, dict) or model.get("class_name") != "M3GNet" or not isinstance(model.get("config"), dict):
         raise UnreadableFile(f"{path} does not describe an M3GNet. Check the path, or fetch it again.")
     for option in model["config"].keys() - DEFAULTS.keys():
         raise UnreadableFile(f"{path} sets {option}, which M3GNet as we know it does not have. Please open an issue.")
     return {**DEFAULTS, **model["config"]}
+
+
+def _compare_sizes(arguments: Mapping[str, Any], checkpoint: Mapping[str, Tensor]) -> None:
+    """Sizes that the files do not bear out are refused before a network of that size is made."""
+    types, units, n, l = (arguments[size] for size in ("n_atom_types", "units", "max_n", "max_l"))
+    last = f"three_interactions/{arguments['n_blocks'] - 1}/update_network/pipe/layers/0/kernel"
+    expected = {
+        "featurizer/atom_network/embedding/embeddings": (types + 1, units),
+        "feature_adjust/update_func/pipe/layers/0/kernel": (n, units),
+        last: (units, n * l),
+    }
+    for name, shape in expected.items():
+        if name not in checkpoint or tuple(checkpoint[name].shape) != shape:
+            found = f"{tuple(checkpoint[name].shape)}" if name in checkpoint else "none"
+            raise ValueError(f"its arguments ask for {name} of shape {shape}, and its checkpoint has {found}")
 
 
 def _config(path: Path, arguments: Mapping[str, Any], target: str | None) -> tuple[M3GNetConfig, tuple[str, ...]]:
@@ -132,8 +150,7 @@ def _config(path: Path, arguments: Mapping[str, Any], target: str | None) -> tup
 
 def _translated(checkpoint: Mapping[str, Tensor], config: M3GNetConfig) -> Iterator[tuple[str, Tensor]]:
     """Their names and shapes in ours."""
-    tensors = {name.removesuffix(VALUE): tensor for name, tensor in checkpoint.items()}
-    for name, tensor in tensors.items():
+    for name, tensor in checkpoint.items():
         match name.split("/"):
             case ["featurizer", "atom_network", "embedding", "embeddings"]:
                 yield "representation.node_embedding.weight", tensor[list(config.elements)]
@@ -142,17 +159,17 @@ def _translated(checkpoint: Mapping[str, Tensor], config: M3GNetConfig) -> Itera
             case ["three_interactions", block, "update_network", "pipe", "layers", "0", kind]:
                 yield _dense(f"representation.blocks.{block}.threebody.gate", kind, tensor)
             case ["three_interactions", block, "update_network2", *rest]:
-                yield from _gated(f"representation.blocks.{block}.threebody.update", name, rest, tensors)
+                yield from _gated(f"representation.blocks.{block}.threebody.update", name, rest, checkpoint)
             case ["graph_layers", block, "bond_network", "update_func", *rest]:
-                yield from _gated(f"representation.blocks.{block}.edge_update", name, rest, tensors)
+                yield from _gated(f"representation.blocks.{block}.edge_update", name, rest, checkpoint)
             case ["graph_layers", block, "atom_network", "bond_dense", *rest]:
-                yield from _gated(f"representation.blocks.{block}.node_update", name, rest, tensors)
+                yield from _gated(f"representation.blocks.{block}.node_update", name, rest, checkpoint)
             case ["graph_layers", block, "bond_network", "weight_func", "kernel"]:
                 yield f"representation.blocks.{block}.edge_weights.weight", tensor.mT
             case ["graph_layers", block, "atom_network", "weight_update", "kernel"]:
                 yield f"representation.blocks.{block}.node_weights.weight", tensor.mT
             case ["final", "layers", "0", "atom_network", "update_func", *rest]:
-                yield from _gated("readout", name, rest, tensors)
+                yield from _gated("readout", name, rest, checkpoint)
             case ["final", "layers", "0", "atom_readout", ("mlp" | "weight") as part, "pipe", "layers", layer, kind]:
                 ours = {"mlp": "weighted_mean.values", "weight": "weighted_mean.weights"}[part]
                 yield _dense(f"{ours}.{2 * int(layer)}", kind, tensor)
@@ -168,13 +185,13 @@ def _dense(ours: str, kind: str, tensor: Tensor) -> tuple[str, Tensor]:
     return (f"{ours}.weight", tensor.mT) if kind == "kernel" else (f"{ours}.{kind}", tensor)
 
 
-def _gated(ours: str, name: str, rest: list[str], tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def _gated(ours: str, name: str, rest: list[str], checkpoint: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """The maps of value ("pipe") and gate side by side, as (2, in, out)."""
     branch, _, layer, kind = rest
     if branch == "gate":
         return
     gate = name.replace("/pipe/", "/gate/")
-    if gate not in tensors:
+    if gate not in checkpoint:
         raise ValueError(f"its checkpoint has {name}, but not {gate}")
-    pair = torch.stack([tensors[name], tensors[gate]])
+    pair = torch.stack([checkpoint[name], checkpoint[gate]])
     yield (f"{ours}.weights.{layer}", pair) if kind == "kernel" else (f"{ours}.biases.{layer}", pair[:, None])
