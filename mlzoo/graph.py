@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from ase.data import chemical_symbols
 from jaxtyping import Bool, Float, Int
@@ -138,8 +137,8 @@ def graph_from_structure(
     return Graph(
         atomic_numbers=torch.from_numpy(structure.atomic_numbers),
         positions=torch.from_numpy(structure.positions),
-        cell=torch.from_numpy(structure.cell)[None],
-        pbc=torch.from_numpy(structure.pbc)[None],
+        cell=torch.from_numpy(structure.cell[None]),
+        pbc=torch.from_numpy(structure.pbc[None]),
         edges=edges,
         structure_index=torch.zeros(len(structure.atomic_numbers), dtype=torch.int64),
         conditions=encode_conditions(conditions, structure.conditions),
@@ -203,14 +202,15 @@ def _cat(parts: list[Tensor], empty: tuple[int, ...], dtype: torch.dtype = torch
 
 
 def _edges(structure: Structure, pairs: Pairs) -> Edges:
+    from mlzoo.neighbors.vectors import shortest  # imports Numba
+
     vectors = pairs.vectors(structure.positions, structure.cell)
-    squares = np.einsum("ei,ei->e", vectors, vectors)
-    if len(squares) and squares.min() < SHORTEST_EDGE**2:
-        worst = int(squares.argmin())
+    worst, length = shortest(vectors)
+    if length < SHORTEST_EDGE:
         i, j = sorted((int(pairs.senders[worst]), int(pairs.receivers[worst])))
         symbols = [chemical_symbols[structure.atomic_numbers[atom]] for atom in (i, j)]
         raise InvalidStructure(
-            f"atoms {i} ({symbols[0]}) and {j} ({symbols[1]}) overlap: they are {squares[worst] ** 0.5:.2g} Å apart. "
+            f"atoms {i} ({symbols[0]}) and {j} ({symbols[1]}) overlap: they are {length:.2g} Å apart. "
             "Delete one of them or move it."
         )
     return Edges(

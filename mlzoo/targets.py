@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from annotated_types import Gt
-from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, model_validator
-from torch import Tensor
 
+from mlzoo.errors import UnreadableFile
 from mlzoo.properties import Property
+
+PROBABILITY = "probability"
 
 UNITS: Mapping[str, str] = {
     "formation_energy_per_atom": "eV/atom",
     "band_gap": "eV",
-    "has_band_gap": "probability",
+    "has_band_gap": PROBABILITY,
     "fermi_energy": "eV",
     "log10_bulk_modulus": "log10(GPa)",  # Voigt-Reuss-Hill average
     "log10_shear_modulus": "log10(GPa)",
@@ -48,17 +50,26 @@ class Target(BaseModel):
     def property(self) -> Property:
         return Property(self.name, self.unit)
 
-    def of_output(self, output: Float[Tensor, "S"]) -> Float[Tensor, "S"]:
-        """The property in its unit, in float64."""
+    def of_output(self, output: Any) -> Any:
+        """The property in its unit, (S,) in float64, from the network's output, (S,)."""
         return output.double().sigmoid() if self.classification else output.double() * self.std + self.mean
 
 
-def named(name: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Fields ``name`` and ``unit`` of a :class:`Target`, and what the user should hear where nobody knows the name."""
-    if name is not None:
-        return {"name": name, "unit": UNITS[name]}, ()
-    notice = (
-        f"the files do not say what they predict, so it is called {UNNAMED!r} and has no unit. "
-        f"Name it with target=..., one of {', '.join(UNITS)}."
-    )
-    return {"name": UNNAMED, "unit": ""}, (notice,)
+def target_of(
+    path: Path, name: str | None, classification: bool, scaling: Mapping[str, float]
+) -> tuple[Target, tuple[str, ...]]:
+    """The target of a model of a property, and what the user should hear where nobody knows its ``name``.
+
+    Raises :class:`UnreadableFile` for a yes or no under the name of an amount, and the other way round.
+    """
+    if name is None:
+        notice = (
+            f"the files do not say what they predict, so it is called {UNNAMED!r} and has no unit. "
+            f"Name it with target=..., one of {', '.join(UNITS)}."
+        )
+        unit = PROBABILITY if classification else ""
+        return Target(unit=unit, classification=classification, **scaling), (notice,)  # type: ignore[arg-type]
+    if classification != (UNITS[name] == PROBABILITY):
+        kind, other = ("a probability", "an amount") if classification else ("an amount", "a probability")
+        raise UnreadableFile(f"{path} predicts {kind}, and target={name!r} is {other}. Choose another name, or none.")
+    return Target(name=name, unit=UNITS[name], classification=classification, **scaling), ()

@@ -278,9 +278,12 @@ def test_elements_that_no_crystal_of_the_training_data_had_are_named(shared, car
         tables = []
         file["model_weights"].visititems(lambda name, found: tables.append(found) if "embeddings" in name else None)
         (rows,) = [table[1:] for table in tables]  # row 0 belongs to no element
-    untouched = [element for element, row in zip(card.elements, rows, strict=True) if abs(row).max() <= 0.05]
-    (said,) = re.findall(r"; those of (.+) have never been trained", card.text)
-    assert re.split(", | and ", said) == untouched
+    touched = [element for element, row in zip(chemical_symbols[1:95], rows, strict=True) if abs(row).max() > 0.05]
+    assert list(card.elements) == touched
+    pattern = r"\| elements \| (\d+): H to Pu without (.+), whose rows have never been trained \|"
+    ((count, without),) = re.findall(pattern, card.text)
+    assert int(count) == len(touched)
+    assert re.split(", | and ", without) == [element for element in chemical_symbols[1:95] if element not in touched]
 
 
 @each_card

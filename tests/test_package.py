@@ -101,13 +101,13 @@ class TestWheel:
         files = contents(built["wheel"])
         top = {name.split("/")[0] for name in files}
         metadata = next(name for name in top if name.endswith(".dist-info"))
-        assert top == {"mlzoo", "mlzoo_m3gnet", "mlzoo_mace", metadata}
+        assert top == {"mlzoo", "mlzoo_m3gnet", "mlzoo_megnet", "mlzoo_mace", metadata}
         needed = {"__init__.py", "embedded/m3gnet-emt/model.safetensors", "model_cards/m3gnet-emt.md"}
         assert {f"mlzoo/{name}" for name in needed} < files.keys()
         assert "mlzoo_m3gnet/model.py" in files
         assert files[f"{metadata}/licenses/LICENSE"].startswith(b"MIT License")
         entry_points = files[f"{metadata}/entry_points.txt"].decode()
-        assert "[mlzoo]\nm3gnet = mlzoo_m3gnet\nmace = mlzoo_mace" in entry_points
+        assert "[mlzoo]\nm3gnet = mlzoo_m3gnet\nmace = mlzoo_mace\nmegnet = mlzoo_megnet" in entry_points
         assert "mlzoo = mlzoo.cli:main" in entry_points
         stray = ("__pycache__", "test_", "conftest", ".pyc", ".nbi", ".nbc", ".log")
         assert not [name for name in files if any(part in name for part in stray)]

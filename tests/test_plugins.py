@@ -102,7 +102,7 @@ def test_on_a_clash_of_names_ours_stays_and_theirs_has_its_packages_name(tmp_pat
     distribution(tmp_path, "another-m3gnet", "m3gnet", HOOK.format("Architecture('m3gnet', BaseModel, print)"))
     packages = "from mlzoo import registry; print({p.name: p.package for p in registry.plugins()})"
     assert run(tmp_path, packages).strip() == str(
-        {"another-m3gnet:m3gnet": "another-m3gnet", "m3gnet": "mlzoo", "mace": "mlzoo"}
+        {"another-m3gnet:m3gnet": "another-m3gnet", "m3gnet": "mlzoo", "mace": "mlzoo", "megnet": "mlzoo"}
     )
     theirs = "from mlzoo import registry; print(registry.architecture('another-m3gnet:m3gnet').build.__name__)"
     assert run(tmp_path, theirs).strip() == "print"
@@ -114,12 +114,12 @@ def test_plugins_are_listed_without_importing_any(tmp_path):
     import sys
     from mlzoo import registry
     registry.plugins()
-    print([name in sys.modules for name in ("torch", "mlzoo_m3gnet", "mlzoo_mace")])
+    print([name in sys.modules for name in ("torch", "mlzoo_m3gnet", "mlzoo_megnet", "mlzoo_mace")])
     """
     assert run(tmp_path, code).strip() == "[False, False, False]"
 
 
-@pytest.mark.parametrize("name", ["m3gnet", "mace"])
+@pytest.mark.parametrize("name", ["m3gnet", "megnet", "mace"])
 def test_a_plugin_is_imported_without_torch(tmp_path, name):
     code = f"import sys; from mlzoo import registry; registry.architecture('{name}'); print('torch' in sys.modules)"
     assert run(tmp_path, code).strip() == "False"

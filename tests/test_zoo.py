@@ -63,7 +63,7 @@ def refused_value(folder):
     [
         (spoil_tensors, r"is not a whole mlzoo weight \(.*\). Fetch or convert it again"),
         (spoil_config, r"config.json is not JSON \(.*\). Fetch it again"),
-        (unfamiliar, r"is in no format that an installed plugin reads \(mlzoo's own, m3gnet:matgl, mace:"),
+        (unfamiliar, r"is in no format that an installed plugin reads \(mlzoo's own, m3gnet:matgl, m3gnet:m3gnet-tf, "),
         (other_config, r"config.json is not the config of an mlzoo weight"),
         (too_new, r"has layout 2, this mlzoo reads up to 1. Update mlzoo"),
         (refused_value, r"(?s)config.json is no m3gnet config: .*max_l"),
@@ -79,7 +79,7 @@ def test_a_weight_of_an_architecture_that_nobody_brings(folder):
     text = (folder / "config.json").read_text()
     (folder / "config.json").write_text(text.replace('"architecture": "m3gnet"', '"architecture": "m4gnet"'))
     with pytest.raises(
-        PluginError, match=r"no installed plugin brings the architecture 'm4gnet' \(installed: m3gnet, mace\)"
+        PluginError, match=r"no installed plugin brings the architecture 'm4gnet' \(installed: m3gnet, mace, megnet\)"
     ):
         mlzoo.load(folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -39,15 +39,6 @@ class Set2SetReadout(BaseModel):
     steps: Width = 3
     layers: Width = 3
     target: Target = Field(default_factory=Target)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_a_target(cls, said: Any) -> Any:
-        """Weights saved before there were other readouts than this have the target's fields among its own."""
-        if isinstance(said, dict) and "target" not in said:
-            target = {key: said[key] for key in ("name", "unit", "mean", "std") if key in said}
-            return {key: value for key, value in said.items() if key not in target} | {"target": target}
-        return said
 
 
 class WeightedMeanReadout(BaseModel):

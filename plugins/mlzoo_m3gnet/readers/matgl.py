@@ -17,6 +17,7 @@ from mlzoo import matgl_folders
 from mlzoo.errors import UnreadableFile
 from mlzoo.matgl_folders import Folder
 from mlzoo.plugin import ReadWeights
+from mlzoo.targets import target_of
 from mlzoo_m3gnet.config import (
     CONVENTIONS,
     EnergyReadout,
@@ -26,7 +27,6 @@ from mlzoo_m3gnet.config import (
     Set2SetReadout,
     WeightedMeanReadout,
 )
-from mlzoo_m3gnet.readers.targets import target_of
 
 TRAINED_AS = {  # sha256 of state.pt -> convention of the code that trained it
     "4efa3b11dfb1f6c6d0ae562e470e617ebf0aae23749381a097e39dbe6738a304": "legacy",  # M3GNet-ANI-1x-Subset-PES

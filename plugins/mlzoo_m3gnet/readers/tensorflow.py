@@ -19,9 +19,9 @@ from mlzoo.checksums import sha256
 from mlzoo.errors import UnreadableFile
 from mlzoo.json_files import read_json
 from mlzoo.plugin import ReadWeights
+from mlzoo.targets import target_of
 from mlzoo_m3gnet.config import EnergyReadout, M3GNetConfig, MeanReadout, WeightedMeanReadout
 from mlzoo_m3gnet.readers import tensor_bundle
-from mlzoo_m3gnet.readers.targets import target_of
 
 NAME = "m3gnet"
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"

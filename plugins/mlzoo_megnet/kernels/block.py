@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlzoo_megnet.kernels import loops
 from mlzoo_megnet.kernels.perceptron import FrozenPerceptron
 from mlzoo_megnet.layers import Block, Features, Links
 
-CHUNK = 1024  # edges; what is known of them, 64 numbers each, fits into a typical L2 cache
+CHUNK = 2048  # edges; what is known of them, 64 numbers each, fits into a typical L2 cache
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class FrozenBlock:
 
     def __init__(self, block: Block):
         first, *rest = block.update.edge
+        assert isinstance(first, nn.Linear)
         dense = [] if block.dense is None else [block.dense.edge, block.dense.node, block.dense.state]
         self.dense = [FrozenPerceptron(mlp) for mlp in dense]
         centre, neighbour, edge, state = first.weight.detach().T.chunk(4)  # [v_centre, v_neighbour, e, u]

@@ -33,19 +33,41 @@ def bits_as_float(typing, bits):
 
 
 @compiled
-def softplus2(x):
-    """ln(1 + e^x) − ln 2 = max(x, 0) + ln(1 + 2^(−s)) − ln 2 with s = |x| log₂e, to the rounding of float32.
-
-    2^(−s) = 2^(−n) 2^f with the whole number n next to s. No branches and no calls, so that loops over it become vector
-    instructions.
-    """
-    s = min(abs(x) * LOG2E, LARGEST)
+def power_of_two(s):
+    """2^(−s) for 0 ≤ s ≤ LARGEST: 2^(−n) 2^f with the whole number n next to s."""
     n = np.int32(s + HALF)
     f = np.float32(n) - s
     power = ((((P5 * f + P4) * f + P3) * f + P2) * f + P1) * f + ONE
-    y = power * bits_as_float(np.int32(np.int32(127) - n) << np.int32(23))
+    return power * bits_as_float(np.int32(np.int32(127) - n) << np.int32(23))
+
+
+@compiled
+def softplus2(x):
+    """ln(1 + e^x) − ln 2 = max(x, 0) + ln(1 + 2^(−s)) − ln 2 with s = |x| log₂e, to the rounding of float32.
+
+    No branches and no calls, so that loops over it become vector instructions.
+    """
+    y = power_of_two(min(abs(x) * LOG2E, LARGEST))
     logarithm = (((((((Q7 * y + Q6) * y + Q5) * y + Q4) * y + Q3) * y + Q2) * y + Q1) * y + Q0) * y
     return max(x, ZERO) + (logarithm - LN2)
+
+
+@compiled
+def tanh(x):
+    """±(1 − y)/(1 + y) with y = e^(−2|x|)."""
+    y = power_of_two(min(abs(x) * (TWO * LOG2E), LARGEST))
+    size = (ONE - y) / (ONE + y)
+    return size if x > ZERO else -size
+
+
+@compiled
+def sigmoid(x):
+    return HALF + HALF * tanh(HALF * x)
+
+
+@compiled
+def hard_sigmoid(x):
+    return min(max(FIFTH * x + HALF, ZERO), ONE)
 
 
 @compiled
@@ -171,7 +193,7 @@ def attend(x, index, scores, answer):
             answer[s, width + k] = ZERO
     for row in range(x.shape[0]):
         s = index[row]
-        weight = np.exp(scores[row] - largest[s])
+        weight = power_of_two(min((largest[s] - scores[row]) * LOG2E, LARGEST))
         total[s] += weight
         for k in range(width):
             answer[s, width + k] += weight * x[row, k]
@@ -185,37 +207,27 @@ def attend(x, index, scores, answer):
 @compiled
 def lstm(gates, cell, answer):
     """One step, from gates [input, forget, new, output] before their activation, into the cell and the answer's query."""
-    width = cell.shape[1]
+    width = np.uint64(cell.shape[1])
     for s in range(cell.shape[0]):
         for k in range(width):
             entering, kept, leaving = (
                 sigmoid(gates[s, k]),
                 sigmoid(gates[s, width + k]),
-                sigmoid(gates[s, 3 * width + k]),
+                sigmoid(gates[s, width + width + width + k]),
             )
-            cell[s, k] = kept * cell[s, k] + entering * np.tanh(gates[s, 2 * width + k])
-            answer[s, k] = leaving * np.tanh(cell[s, k])
+            cell[s, k] = kept * cell[s, k] + entering * tanh(gates[s, width + width + k])
+            answer[s, k] = leaving * tanh(cell[s, k])
 
 
 @compiled
 def forgetful_lstm(gates, hard, answer):
     """One step from an empty cell, from gates [input, new, output] before their activation, into the answer's query."""
-    width = gates.shape[1] // 3
+    width = np.uint64(gates.shape[1] // 3)
     for s in range(gates.shape[0]):
         for k in range(width):
-            entering, leaving = gates[s, k], gates[s, 2 * width + k]
+            entering, leaving = gates[s, k], gates[s, width + width + k]
             if hard:
                 entering, leaving = hard_sigmoid(entering), hard_sigmoid(leaving)
             else:
                 entering, leaving = sigmoid(entering), sigmoid(leaving)
-            answer[s, k] = leaving * np.tanh(entering * np.tanh(gates[s, width + k]))
-
-
-@compiled
-def sigmoid(x):
-    return ONE / (ONE + np.exp(-x))
-
-
-@compiled
-def hard_sigmoid(x):
-    return min(max(FIFTH * x + HALF, ZERO), ONE)
+            answer[s, k] = leaving * tanh(entering * tanh(gates[s, width + k]))

@@ -25,8 +25,9 @@ class FrozenPool:
             self.hard: bool | None = lstm.hard
         else:
             assert isinstance(lstm, nn.LSTM)
-            weight, bias = lstm.weight_ih_l0.detach().clone(), (lstm.bias_ih_l0 + lstm.bias_hh_l0).detach()
-            weight[:, : self.width] += lstm.weight_hh_l0.detach()
+            of_answer, of_query, bias, more_bias = (each.detach() for each in lstm.all_weights[0])
+            weight, bias = of_answer.clone(), bias + more_bias
+            weight[:, : self.width] += of_query
             self.hard = None
         self.weight, self.bias = weight.T.contiguous(), bias
 

@@ -23,7 +23,8 @@ class EdgeTable:
 
     def __init__(self, network: Network, cutoff: float):
         gaussians, encoder = copy.deepcopy(network.gaussians).double(), copy.deepcopy(network.encoder.edge).double()
-        _, _, to_hidden, _ = network.blocks[0].update.edge[0].weight.double().T.chunk(4)  # type: ignore[union-attr,index]
+        weight: Tensor = network.blocks[0].update.edge[0].weight  # type: ignore[union-attr,index]
+        to_hidden = weight.double().T.chunk(4)[2]  # of [v_centre, v_neighbour, e, u]
         self.hidden = to_hidden.shape[1]
 
         def known(lengths: Tensor) -> Tensor:
@@ -31,7 +32,7 @@ class EdgeTable:
             return torch.cat([encoded, encoded @ to_hidden], dim=1)
 
         knots = torch.arange(int(cutoff * KNOTS_PER_ANGSTROM) + 2, dtype=torch.float64) / KNOTS_PER_ANGSTROM
-        values, slopes = jvp(known, (knots,), (torch.ones_like(knots),))
+        values, slopes, *_ = jvp(known, (knots,), (torch.ones_like(knots),))
         self.rows = torch.cat([values, slopes / KNOTS_PER_ANGSTROM], dim=1).float()
 
     def at(self, lengths: Tensor) -> Callable[[slice, Tensor], Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from mlzoo import matgl_folders
 from mlzoo.errors import UnreadableFile
 from mlzoo.plugin import ReadWeights
-from mlzoo.targets import Target, named
+from mlzoo.targets import target_of
 from mlzoo_megnet.config import GaussianExpansion, MEGNetConfig, Set2SetReadout
 from mlzoo_megnet.conventions import CONVENTIONS
 
@@ -58,10 +58,11 @@ def read(path: Path, convention: str | None = None, target: str | None = None) -
             "a wrong guess would give wrong values without an error. Say which MatGL trained it: convention='legacy' "
             "(up to 2.x), 'v3' (3.0 to 4.0) or 'v4' (from 4.1)."
         )
-    name, notices = named(target or (known.target if known else None))
     arguments, count = folder.arguments, folder.arguments["ntypes_state"] or 0
     states = known.states if known else tuple(str(number) for number in range(count))
     try:
+        name = target or (known.target if known else None)
+        said, notices = target_of(path, name, arguments["is_classification"], folder.scaling)
         config = MEGNetConfig(
             elements=folder.elements,
             cutoff=arguments["cutoff"],
@@ -80,7 +81,7 @@ def read(path: Path, convention: str | None = None, target: str | None = None) -
             aggregate=CONVENTIONS[convention],
             set2set=Set2SetReadout(steps=arguments["niters_set2set"], layers=arguments["nlayers_set2set"], width=None),
             readout=arguments["hidden_layer_sizes_output"],
-            target=Target(**name, classification=arguments["is_classification"], **folder.scaling),  # type: ignore[arg-type]
+            target=said,
         )
     except KeyError as error:
         raise UnreadableFile(

@@ -20,7 +20,7 @@ def sniff_keras(path: Path) -> bool:
     if found is None:
         return False
     with found.open("rb") as file, page_of(found).open("rb") as page:
-        return file.read(len(HDF5)) == HDF5 and b"graph_convert" in page.read(64)
+        return file.read(len(HDF5)) == HDF5 and b"graph_convert" in page.read(1 << 16)
 
 
 def weights_in(path: Path) -> Path | None:
