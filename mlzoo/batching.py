@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mlzoo.errors import PredictionError
-from mlzoo.graph import Graph, join
+from mlzoo.graph import Bonded, Graph, graph_of
 
 log = logging.getLogger("mlzoo")
 
@@ -20,16 +20,16 @@ Prediction = dict[str, Any]
 
 
 def answer_in_batches(
-    entries: Iterable[Graph | PredictionError], evaluate: Callable[[Graph], list[Prediction]], max_edges: int
+    entries: Iterable[Bonded | PredictionError], evaluate: Callable[[Graph], list[Prediction]], max_edges: int
 ) -> Iterator[Prediction | PredictionError]:
     """One answer for each entry, in order and as they are read; an error stands for itself.
 
     A batch has at most ``max_edges`` edges, but at least one structure.
     """
-    waiting: list[Graph | PredictionError] = []
+    waiting: list[Bonded | PredictionError] = []
     edges = 0
     for entry in entries:
-        size = len(entry.edges) if isinstance(entry, Graph) else 0
+        size = len(entry) if isinstance(entry, Bonded) else 0
         if edges and edges + size > max_edges:
             yield from _answers(waiting, evaluate)
             waiting, edges = [], 0
@@ -59,30 +59,30 @@ def split(graph: Graph, results: Mapping[str, Tensor], per: Mapping[str, str]) -
 
 
 def _answers(
-    waiting: list[Graph | PredictionError], evaluate: Callable[[Graph], list[Prediction]]
+    waiting: list[Bonded | PredictionError], evaluate: Callable[[Graph], list[Prediction]]
 ) -> Iterator[Prediction | PredictionError]:
-    answers = iter(_evaluate_halving([entry for entry in waiting if isinstance(entry, Graph)], evaluate))
+    answers = iter(_evaluate_halving([entry for entry in waiting if isinstance(entry, Bonded)], evaluate))
     for entry in waiting:
-        yield next(answers) if isinstance(entry, Graph) else entry
+        yield next(answers) if isinstance(entry, Bonded) else entry
 
 
-def _evaluate_halving(graphs: list[Graph], evaluate: Callable[[Graph], list[Prediction]]) -> list[Prediction]:
+def _evaluate_halving(parts: list[Bonded], evaluate: Callable[[Graph], list[Prediction]]) -> list[Prediction]:
     """Evaluate one batch, in halves where it does not fit into memory."""
-    if not graphs:
+    if not parts:
         return []
     try:
-        return evaluate(join(graphs))
+        return evaluate(graph_of(parts))
     except RuntimeError as error:
-        if len(graphs) == 1 or not _is_out_of_memory(error):
+        if len(parts) == 1 or not _is_out_of_memory(error):
             raise
-    half = len(graphs) // 2
+    half = len(parts) // 2
     log.warning(
         "out of memory with %d structures in a batch; going on with %d (predict(..., max_edges=) sets the size)",
-        len(graphs), half,
+        len(parts), half,
     )  # fmt: skip
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return _evaluate_halving(graphs[:half], evaluate) + _evaluate_halving(graphs[half:], evaluate)
+    return _evaluate_halving(parts[:half], evaluate) + _evaluate_halving(parts[half:], evaluate)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

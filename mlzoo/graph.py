@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
 from ase.data import chemical_symbols
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from mlzoo.conditions import Condition, encode_conditions
@@ -106,7 +108,22 @@ class Graph:
         )
 
 
-def graph_from_structure(
+@dataclass(frozen=True)
+class Bonded:
+    """A structure with its edges, as arrays: what a graph is made of."""
+
+    structure: Structure
+    pairs: Pairs
+    vectors: Float64[np.ndarray, "E 3"]  # Å, from sender to receiver
+    longer: tuple[Pairs, Float64[np.ndarray, "L 3"]] | None  # pairs and vectors of the second, longer list
+    conditions: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        """Its number of edges."""
+        return len(self.vectors)
+
+
+def bonded(
     source: object,
     cutoff: float,
     *,
@@ -114,36 +131,50 @@ def graph_from_structure(
     backend: str = "quickest",
     pairs: Pairs | None = None,
     conditions: Sequence[Condition] = (),
-) -> Graph:
-    """Graph of one ``ase.Atoms``, pymatgen object or checked :class:`Structure`, on the CPU in float64.
+) -> Bonded:
+    """One ``ase.Atoms``, pymatgen object or checked :class:`Structure` with its edges.
 
     ``cutoff`` in Å (an edge is in when its length is at most ``cutoff`` + 1e-8); ``pairs`` replaces the search where
     a list is at hand already. ``conditions`` are those that the model knows. Raises :class:`InvalidStructure`,
     also for overlapping atoms.
+    """
+    structure = structure_from(source)
+    if pairs is None:
+        pairs = find_pairs(structure.positions, structure.cell, structure.pbc, cutoff, backend)
+    longer = None
+    if long_range_cutoff is not None:
+        more = find_pairs(structure.positions, structure.cell, structure.pbc, long_range_cutoff, backend)
+        longer = more, _vectors(structure, more)
+    known = encode_conditions(conditions, structure.conditions)
+    return Bonded(structure, pairs, _vectors(structure, pairs), longer, known)
+
+
+def graph_of(parts: Sequence[Bonded]) -> Graph:
+    """One graph of all these structures, on the CPU in float64."""
+    structures = [part.structure for part in parts]
+    sizes = np.array([len(structure.positions) for structure in structures])
+    longer = [part.longer for part in parts if part.longer is not None]
+    return Graph(
+        atomic_numbers=_tensor([structure.atomic_numbers for structure in structures]),
+        positions=_tensor([structure.positions for structure in structures]),
+        cell=torch.from_numpy(np.stack([structure.cell for structure in structures])),
+        pbc=torch.from_numpy(np.stack([structure.pbc for structure in structures])),
+        edges=_edges([(part.pairs, part.vectors) for part in parts], sizes),
+        structure_index=torch.from_numpy(np.repeat(np.arange(len(parts)), sizes)),
+        conditions={name: torch.cat([part.conditions[name] for part in parts]) for name in parts[0].conditions},
+        long_range=_edges(longer, sizes) if longer else None,
+    )
+
+
+def graph_from_structure(source: object, cutoff: float, **how: Any) -> Graph:
+    """Graph of one structure: :func:`bonded` takes the same arguments.
 
     >>> from ase.build import bulk
     >>> sodium = bulk("Na")  # bcc: 8 neighbours
     >>> len(graph_from_structure(sodium, cutoff=3.7).edges)
     8
     """
-    structure = structure_from(source)
-    if pairs is None:
-        pairs = find_pairs(structure.positions, structure.cell, structure.pbc, cutoff, backend)
-    edges = _edges(structure, pairs)
-    long_range = None
-    if long_range_cutoff is not None:
-        longer = find_pairs(structure.positions, structure.cell, structure.pbc, long_range_cutoff, backend)
-        long_range = _edges(structure, longer)
-    return Graph(
-        atomic_numbers=torch.from_numpy(structure.atomic_numbers),
-        positions=torch.from_numpy(structure.positions),
-        cell=torch.from_numpy(structure.cell[None]),
-        pbc=torch.from_numpy(structure.pbc[None]),
-        edges=edges,
-        structure_index=torch.zeros(len(structure.atomic_numbers), dtype=torch.int64),
-        conditions=encode_conditions(conditions, structure.conditions),
-        long_range=long_range,
-    )
+    return graph_of([bonded(source, cutoff, **how)])
 
 
 def join(graphs: Sequence[Graph]) -> Graph:
@@ -201,7 +232,23 @@ def _cat(parts: list[Tensor], empty: tuple[int, ...], dtype: torch.dtype = torch
     return torch.cat(parts) if parts else torch.empty(empty, dtype=dtype)
 
 
-def _edges(structure: Structure, pairs: Pairs) -> Edges:
+def _tensor(parts: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts) if len(parts) > 1 else parts[0])
+
+
+def _edges(lists: Sequence[tuple[Pairs, np.ndarray]], atoms: np.ndarray) -> Edges:
+    """Edges of several structures of so many atoms, one after the other."""
+    first = torch.from_numpy(np.repeat(atoms.cumsum() - atoms, [len(vectors) for _, vectors in lists]))
+    return Edges(
+        senders=_tensor([pairs.senders for pairs, _ in lists]) + first,
+        receivers=_tensor([pairs.receivers for pairs, _ in lists]) + first,
+        shifts=_tensor([pairs.shifts for pairs, _ in lists]),
+        vectors=_tensor([vectors for _, vectors in lists]),
+    )
+
+
+def _vectors(structure: Structure, pairs: Pairs) -> Float64[np.ndarray, "E 3"]:
+    """From sender to receiver. Raises :class:`InvalidStructure` where two atoms are in one place."""
     from mlzoo.neighbors.vectors import shortest  # imports Numba
 
     vectors = pairs.vectors(structure.positions, structure.cell)
@@ -213,9 +260,4 @@ def _edges(structure: Structure, pairs: Pairs) -> Edges:
             f"atoms {i} ({symbols[0]}) and {j} ({symbols[1]}) overlap: they are {length:.2g} Å apart. "
             "Delete one of them or move it."
         )
-    return Edges(
-        torch.from_numpy(pairs.senders),
-        torch.from_numpy(pairs.receivers),
-        torch.from_numpy(pairs.shifts),
-        torch.from_numpy(vectors),
-    )
+    return vectors

@@ -6,7 +6,7 @@ import logging
 
 from mlzoo.checks import structures_of
 from mlzoo.derivatives import evaluate
-from mlzoo.graph import graph_from_structure, join
+from mlzoo.graph import bonded, graph_of
 from mlzoo.model import EnergyModel, Model
 
 log = logging.getLogger("mlzoo")
@@ -20,8 +20,8 @@ def inference_form(model: Model) -> Model:
     if form is None:
         return model
     first = next(model.parameters())
-    graphs = [graph_from_structure(atoms, model.cutoff, conditions=model.conditions) for atoms in structures_of(model)]
-    graph = join(graphs).to(first.device, first.dtype)
+    parts = [bonded(atoms, model.cutoff, conditions=model.conditions) for atoms in structures_of(model)]
+    graph = graph_of(parts).to(first.device, first.dtype)
     asked = ["energies", "forces"] if isinstance(model, EnergyModel) else [each.name for each in model.predicts]
     expected, found = evaluate(model, graph, asked), evaluate(form, graph, asked)
     for name in asked:

@@ -25,7 +25,7 @@ from mlzoo.errors import (
     UnsupportedElement,
     UnsupportedProperty,
 )
-from mlzoo.graph import Graph, graph_from_structure
+from mlzoo.graph import Bonded, Graph, bonded, graph_of
 from mlzoo.json_files import read_json
 from mlzoo.model import Model
 from mlzoo.neighbors import Pairs
@@ -94,9 +94,12 @@ class Predictor:
         self, structure: object, conditions: Mapping[str, Any] | None = None, pairs: Pairs | None = None
     ) -> Graph:
         """The graph that the model reads, on the CPU in float64; ``pairs`` where a list is at hand already."""
+        return graph_of([self._bonded(structure, conditions, pairs)])
+
+    def _bonded(self, structure: object, conditions: Mapping[str, Any] | None, pairs: Pairs | None = None) -> Bonded:
         checked = structure_from(structure, conditions)
         self._check_elements(checked)
-        graph = graph_from_structure(
+        found = bonded(
             checked,
             self.model.cutoff,
             long_range_cutoff=self.model.long_range_cutoff,
@@ -104,12 +107,12 @@ class Predictor:
             pairs=pairs,
             conditions=self.model.conditions,
         )
-        if self.model.needs_edges and not len(graph.edges):
+        if self.model.needs_edges and not len(found):
             raise InvalidStructure(
                 f"no two atoms are within {self.model.cutoff} Å of each other, and {self.name} knows structures only by "
                 "their neighbours: it has no answer for this one. Check the cell and the unit of length."
             )
-        return graph
+        return found
 
     def predict(
         self,
@@ -138,9 +141,9 @@ class Predictor:
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
         if is_structure(structures) or not isinstance(structures, Iterable):
             return self.answer(structures, names, conditions)
-        graphs = self._graphs(structures, conditions, keep_errors=on_error == "keep")
+        parts = self._parts(structures, conditions, keep_errors=on_error == "keep")
         budget = max_edges or EDGE_BUDGET[self.device.type]
-        answers = answer_in_batches(graphs, lambda graph: self.evaluate(graph, names), budget)
+        answers = answer_in_batches(parts, lambda graph: self.evaluate(graph, names), budget)
         return list(answers) if isinstance(structures, Sequence) else answers
 
     def answer(
@@ -244,13 +247,13 @@ class Predictor:
     def __repr__(self) -> str:
         return f"<mlzoo {self.name}: {self.manifest.architecture}, {self.dtype}, {self.device}>"
 
-    def _graphs(
+    def _parts(
         self, structures: Iterable[object], conditions: Mapping[str, Any], keep_errors: bool
-    ) -> Iterator[Graph | PredictionError]:
-        """One graph a structure, or why there is none."""
+    ) -> Iterator[Bonded | PredictionError]:
+        """Each structure with its edges, or why there are none."""
         for index, source in enumerate(structures):
             try:
-                yield self.graph(source, conditions)
+                yield self._bonded(source, conditions)
             except MlzooError as error:
                 failure = PredictionError(index, error)
                 if not keep_errors:
