@@ -28,6 +28,8 @@ lint: $(VENV)/.lint
 bench: $(VENV)/.installed $(PEER)/.installed
 	$(PY) benchmarks/batching.py
 	$(PY) benchmarks/m3gnet_vs_matgl.py --peer $(PEER)/bin/python
+	$(PY) benchmarks/megnet_vs_matgl.py --peer $(PEER)/bin/python
+	$(PY) benchmarks/predict_workers.py
 
 # torch-scatter compiles against the installed torch, for about five minutes
 scatter: $(VENV)/.test

@@ -8,40 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mlzoo_megnet.kernels import loops
+from mlzoo_megnet.kernels.joints import Joints
 from mlzoo_megnet.kernels.perceptron import FrozenPerceptron
-from mlzoo_megnet.layers import Block, Features, Links
+from mlzoo_megnet.layers import Block, Features
 
 CHUNK = 2048  # edges; what is known of them, 64 numbers each, fits into a typical L2 cache
 
-
-@dataclass(frozen=True)
-class Joints:
-    """``Links`` as arrays, with the numbers of rows that means are taken over; at least one."""
-
-    centres: np.ndarray
-    neighbours: np.ndarray
-    targets: np.ndarray
-    structure_of_edge: np.ndarray
-    structure_of_atom: np.ndarray
-    edges_at_atom: np.ndarray
-    edges_of_structure: np.ndarray
-    atoms_of_structure: np.ndarray
-
-    @classmethod
-    def of(cls, links: Links, structures: int) -> Joints:
-        arrays = [each.numpy() for each in vars(links).values()]
-        _, _, targets, structure_of_edge, structure_of_atom = arrays
-        counted = (targets, len(structure_of_atom)), (structure_of_edge, structures), (structure_of_atom, structures)
-        return cls(
-            *arrays, *(np.maximum(np.bincount(index, minlength=n), 1).astype(np.float32) for index, n in counted)
-        )
+Enter = Callable[[slice, Tensor], Tensor]
+"""Of some edges, whose features (n, W) it may write: their part of a block's first layer, (n, H)."""
 
 
 class FrozenBlock:
@@ -58,12 +38,14 @@ class FrozenBlock:
         self.edge = FrozenPerceptron(rest[1:])  # behind the first activation
         self.node, self.state = FrozenPerceptron(block.update.node), FrozenPerceptron(block.update.state)
 
-    def __call__(self, x: Features, joints: Joints, look_up: Callable[[slice, Tensor], Tensor] | None) -> Features:
-        """Features behind the block; those of the edges are written in place, in the first block from a table."""
-        nodes, state = x.nodes, x.state
-        if self.dense:
-            nodes, state = self.dense[1](nodes), self.dense[2](state)
-        sums = self._edges(x.edges, nodes, state, joints, look_up)
+    def __call__(self, x: Features, joints: Joints, enter: Enter | None = None) -> Features:
+        """Features behind the block; those of the edges are written in place."""
+        nodes, state = self.dense[1](x.nodes), self.dense[2](x.state)
+        sums = self._edges(x.edges, nodes, state, joints, enter or self._enter)
+        return self.update(x, nodes, state, sums, joints)
+
+    def update(self, x: Features, nodes: Tensor, state: Tensor, sums: np.ndarray, joints: Joints) -> Features:
+        """Atoms and state learn from the sums of the updates at each atom, (A, W)."""
         inputs = nodes.new_empty(len(nodes), 3 * nodes.shape[1])
         of_structures = state.numpy(), joints.structure_of_atom
         loops.of_atoms(nodes.numpy(), sums, joints.edges_at_atom, *of_structures, inputs.numpy())
@@ -73,32 +55,31 @@ class FrozenBlock:
         loops.of_structures(sums, new_nodes.numpy(), *of_structures, *counts, inputs.numpy())
         return Features(x.edges, x.nodes + new_nodes, x.state + self.state(inputs))
 
-    def _edges(
-        self,
-        features: Tensor,
-        nodes: Tensor,
-        state: Tensor,
-        joints: Joints,
-        look_up: Callable[[slice, Tensor], Tensor] | None,
-    ) -> np.ndarray:
+    def finish_edges(self, hidden: Tensor, edges: Tensor, targets: np.ndarray, sums: np.ndarray) -> None:
+        """The layers behind the first activation; their output is added to the edges and to the sums at their targets."""
+        *inner, (weight, bias, activated) = zip(self.edge.weights, self.edge.biases, self.edge.activated, strict=True)
+        for inner_weight, inner_bias, _ in inner:
+            hidden = torch.mm(hidden, inner_weight)
+            loops.activate(hidden.numpy(), inner_bias)
+        out = torch.mm(hidden, weight).numpy()
+        loops.finish(out, bias, activated, edges.numpy(), targets, sums)
+
+    def _edges(self, features: Tensor, nodes: Tensor, state: Tensor, joints: Joints, enter: Enter) -> np.ndarray:
         """Updates the features of edges, and returns the sums of the updates at their targets, (A, W)."""
         of_centre, of_neighbour = torch.mm(nodes, self.to_centre).numpy(), torch.mm(nodes, self.to_neighbour).numpy()
         of_state = torch.addmm(self.bias, state, self.to_state).numpy()
         loops.add_rows(of_centre, of_state, joints.structure_of_atom)  # a centre is in the structure of its edges
         sums = np.zeros((len(nodes), nodes.shape[1]), np.float32)
-        *inner, last = zip(self.edge.weights, self.edge.biases, self.edge.activated, strict=True)
         for part in chunks(len(features)):
             edges = features[part]
-            hidden = look_up(part, edges) if look_up else torch.mm(self.dense[0](edges), self.to_edge)  # (n, H)
+            hidden = enter(part, edges)
             ends = joints.centres[part], joints.neighbours[part]
             loops.activate_with_ends(hidden.numpy(), of_centre, of_neighbour, *ends)
-            for weight, bias, _ in inner:
-                hidden = torch.mm(hidden, weight)
-                loops.activate(hidden.numpy(), bias)
-            weight, bias, activated = last
-            out = torch.mm(hidden, weight).numpy()
-            loops.finish(out, bias, activated, edges.numpy(), joints.targets[part], sums)
+            self.finish_edges(hidden, edges, joints.targets[part], sums)
         return sums
+
+    def _enter(self, part: slice, edges: Tensor) -> Tensor:
+        return torch.mm(self.dense[0](edges), self.to_edge)
 
 
 def chunks(edges: int) -> Iterator[slice]:

@@ -150,6 +150,59 @@ def finish(x, bias, activated, edges, targets, sums):
 
 
 @compiled
+def kinds(elements, states, centres, neighbours, structures, out):
+    """Of each edge: the elements of its centre and its neighbour, and the state of its structure."""
+    for e in range(out.shape[0]):
+        out[e, 0], out[e, 1] = elements[centres[e]], elements[neighbours[e]]
+        out[e, 2] = states[structures[e]]
+
+
+@compiled
+def distinct(lengths, kinds, slots, which, chosen):
+    """Number the distinct combinations of the bits of a length and a kind, in the order in which they are met.
+
+    ``which`` gets each edge's number, ``chosen`` the first edge of each; their count is returned. ``slots`` is a hash table
+    of −1, a power of two long and at least twice as large as there are edges.
+    """
+    last, count = slots.shape[0] - 1, 0
+    for e in range(kinds.shape[0]):
+        mixed = np.int64(lengths[e]) * 2654435761 + kinds[e, 0] * 40503 + kinds[e, 1] * 2246822519 + kinds[e, 2] * 97
+        slot = (mixed ^ (mixed >> 15)) & last
+        while True:
+            number = slots[slot]
+            if number < 0:
+                slots[slot] = which[e] = count
+                chosen[count] = e
+                count += 1
+                break
+            other = chosen[number]
+            same = lengths[e] == lengths[other] and kinds[e, 0] == kinds[other, 0]
+            if same and kinds[e, 1] == kinds[other, 1] and kinds[e, 2] == kinds[other, 2]:
+                which[e] = number
+                break
+            slot = (slot + 1) & last
+    return count
+
+
+@compiled
+def copy_rows(rows, index, out):
+    """The row of each index."""
+    for row in range(out.shape[0]):
+        i = index[row]
+        for k in range(np.uint64(out.shape[1])):
+            out[row, k] = rows[i, k]
+
+
+@compiled
+def add_at(rows, index, targets, sums):
+    """The row of each index is added at its target."""
+    for row in range(index.shape[0]):
+        i, target = index[row], targets[row]
+        for k in range(np.uint64(rows.shape[1])):
+            sums[target, k] += rows[i, k]
+
+
+@compiled
 def look_up(lengths, per_length, table, edges, x):
     """Hermite's cubics between the knots of a table: the first columns into ``edges``, the others into ``x``.
 
