@@ -57,7 +57,7 @@ class TestList:
                 "m3gnet-mp-2021.2.8-pes megnet-tf-mp-2018.6.1-band-gap",
             ),
             ("--predicts band_gap", "megnet-mp-2019.4.1-bandgap-mfi", "megnet-tf-mp-2018.6.1-band-classification"),
-            ("--elements Po", "megnet-tf-mp-2018.6.1-log10k", "megnet-mp-2018.6.1-eform m3gnet-tf-mp-2021.2.8-efs"),
+            ("--elements Ne", "megnet-tf-mp-2018.6.1-log10k", "megnet-tf-mp-2018.6.1-formation-energy m3gnet-emt"),
             ("--architecture megnet", "megnet-mp-2018.6.1-eform megnet-tf-mp-2019.4.1-efermi", "m3gnet-emt"),
             ("--license MIT", "m3gnet-emt", "m3gnet-mp-2021.2.8-pes"),
             ("--commercial-use", "m3gnet-emt m3gnet-mp-2021.2.8-pes", UNKNOWN),

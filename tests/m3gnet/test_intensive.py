@@ -191,14 +191,6 @@ class TestReadouts:
         value = model(graph_from_structure(bulk("Na"), model.cutoff).to("cpu", torch.float32))["value"]
         assert value.isfinite().all()
 
-    def test_weights_saved_before_there_were_targets_are_read(self):
-        old = {"kind": "set2set", "steps": 2, "layers": 1, "name": "band_gap", "unit": "eV", "mean": 0.5, "std": 2.0}
-        config = M3GNetConfig.model_validate({"elements": [11], "readout": old})
-        assert config.readout == Set2SetReadout(
-            steps=2, layers=1, target={"name": "band_gap", "unit": "eV", "mean": 0.5, "std": 2.0}
-        )
-        assert M3GNetConfig.model_validate(config.model_dump(mode="json")) == config
-
     def test_the_names_of_its_tensors_are_those_of_older_weights(self):
         names = build(self.SMALL.model_copy(update={"readout": Set2SetReadout(layers=1)})).state_dict()
         assert {"set2set.lstm.weight_ih_l0", "readout.0.weight"} < names.keys()
