@@ -9,13 +9,13 @@ the floor: the matrix products of the edge perceptrons alone, forward and backwa
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+from side import Side
 
 SHARED = Path(os.environ.get("MLZOO_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 WEIGHTS = SHARED / "weights" / "matgl" / "M3GNet-MP-2021.2.8-PES"
@@ -53,29 +53,6 @@ for line in sys.stdin:
 """
 
 
-class Side:
-    """One code in one process of its own, warmed up."""
-
-    def __init__(self, name: str, python: str):
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MLZOO_QUIET": "1"}
-        self.process = subprocess.Popen(
-            [python, "-c", SIDE, name, str(WEIGHTS)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
-        )  # fmt: skip
-        self.name, self.versions = name, self._line()
-
-    def _line(self):
-        while not (line := self.process.stdout.readline()).startswith(("[", "{")):
-            if not line:
-                sys.exit(f"{self.name} stopped; run its part by hand to see why")
-        return json.loads(line)
-
-    def turn(self, repeat: int) -> tuple[float, float, float]:
-        self.process.stdin.write(f"{repeat}\n")
-        self.process.stdin.flush()
-        return self._line()
-
-
 def floor(edges: int) -> float:
     """Seconds that the matrix products of the edge perceptrons take for so many edges, split form, both directions."""
     import torch
@@ -99,7 +76,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if not WEIGHTS.is_dir():
         sys.exit(f"needs the published weights at {WEIGHTS}; MLZOO_SHARED names the folder above")
-    ours, peer = Side("mlzoo", sys.executable), Side("matgl", chosen.peer)
+    ours = Side("mlzoo", sys.executable, SIDE, str(WEIGHTS))
+    peer = Side("matgl", chosen.peer, SIDE, str(WEIGHTS))
     print(f"mlzoo {ours.versions['version']} (torch {ours.versions['torch']}), ", end="")
     print(f"matgl {peer.versions['version']} (torch {peer.versions['torch']}); one thread, float32, v4")
     print(f"{'atoms':>6} {'side':>6} {'min ms':>9} {'median ms':>9} {'ms/atom':>8} {'eV/atom':>13} {'peak MB':>8}")
@@ -108,7 +86,7 @@ def main() -> None:
         sides = (ours, peer) if atoms <= 512 else (ours,)
         for turn in range(TURNS[atoms] + 3):
             for side in sides:
-                answer = side.turn(SIZES[atoms])
+                answer = side.ask(str(SIZES[atoms]))
                 if turn >= 3:
                     turns[side.name].append(answer)
         for side in sides:

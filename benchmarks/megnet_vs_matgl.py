@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from side import Side
 
 SHARED = Path(os.environ.get("MLZOO_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 WEIGHTS = SHARED / "weights" / "matgl" / "MEGNet-MP-2018.6.1-Eform"
@@ -114,41 +114,19 @@ def crystals(count: int, rattled: float) -> list[Structure]:
     return made
 
 
-class Side:
-    """One code in one process of its own."""
-
-    def __init__(self, name: str, python: str, file: Path):
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [python, "-c", SIDE, name, str(WEIGHTS), str(file)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
-        )  # fmt: skip
-        self.name, self.versions = name, self._line()
-
-    def _line(self):
-        while not (line := self.process.stdout.readline()).startswith(("[", "{")):
-            if not line:
-                sys.exit(f"{self.name} stopped; run its part by hand to see why")
-        return json.loads(line)
-
-    def turn(self, way: str) -> tuple[float, list[float]]:
-        self.process.stdin.write(f"{way}\n")
-        self.process.stdin.flush()
-        return self._line()
-
-
 def compare(peer_python: str, rattled: float) -> None:
     structures = crystals(COUNT, rattled)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "structures.json"
         file.write_text(json.dumps([structure.as_dict() for structure in structures]))
-        ours, peer = Side("mlzoo", sys.executable, file), Side("matgl", peer_python, file)
+        ours = Side("mlzoo", sys.executable, SIDE, str(WEIGHTS), str(file))
+        peer = Side("matgl", peer_python, SIDE, str(WEIGHTS), str(file))
     ways = [(peer, "one by one"), (ours, "one by one"), (ours, "batched")]
     times: dict[tuple[str, str], list[float]] = {(side.name, way): [] for side, way in ways}
     values = {}
     for turn in range(TURNS + 1):
         for side, way in ways:
-            seconds, values[side.name, way] = side.turn(way)
+            seconds, values[side.name, way] = side.ask(way)
             if turn:
                 times[side.name, way].append(seconds)
 
