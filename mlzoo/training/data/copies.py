@@ -13,7 +13,7 @@ from mlzoo.training.data.same_geometry import same_geometries
 ENERGY_PER_ATOM = 1e-3  # eV, by which energies of one structure may differ
 RELATIVE, ABSOLUTE = 1e-2, 1e-2  # by which any other label may: forces in eV/Å, stress in eV/Å³, ...
 
-ALIKE_ENERGY = 1e-7  # eV/atom
+ALIKE_ENERGY = 1e-8  # eV/atom
 ALIKE_FORCE = 1e-3  # eV/Å
 
 
@@ -43,7 +43,7 @@ def other_labels(same: Sequence[Example]) -> bool:
 
 
 def look_alikes(examples: Sequence[Example]) -> list[list[int]]:
-    """Groups with the same reduced formula, energy per atom (to 1e-7 eV) and largest force (to 1e-3 eV/Å), by index.
+    """Groups with the same reduced formula, energy per atom (to 1e-8 eV) and largest force (to 1e-3 eV/Å), by index.
 
     That is how a structure shows itself that is turned, or given in a larger cell.
     """

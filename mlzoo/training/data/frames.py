@@ -12,7 +12,7 @@ from typing import Any
 from ase import Atoms
 from ase.io import iread
 from ase.io.extxyz import read_xyz
-from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
+from ase.io.formats import UnknownFileTypeError, filetype, ioformats, open_with_compression
 
 from mlzoo.errors import UnreadableFile
 from mlzoo.training.data.json_records import is_json, records
@@ -43,11 +43,11 @@ def frames(path: Path) -> Iterator[Frame | UnreadableFile]:
     try:
         kind = filetype(str(path))
     except UnknownFileTypeError:
-        raise UnreadableFile(
-            f"{path} is in no format that ASE recognises. Convert it, to extxyz for example."
-        ) from None
+        kind = ""
     except CUT_SHORT as error:
         raise UnreadableFile(f"{path} cannot be read ({error}). Copy or download it again.") from None
+    if kind not in ioformats:  # ASE falls back on the ending of the name
+        raise UnreadableFile(f"{path} is in no format that ASE recognises. Convert it, to extxyz for example.")
     return _xyz_frames(path) if kind == "extxyz" else _ase_frames(path, kind)
 
 

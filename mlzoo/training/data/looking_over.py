@@ -59,15 +59,23 @@ def look_over(examples: Sequence[Example]) -> Findings:
 def overlap(training: Sequence[Example], validation: Sequence[Example]) -> Findings:
     """Structures of validation that are learned from as well, so that an error on them tells nothing."""
     both = [*training, *validation]
-    found = [*_across("in both", "are in the training data as well", both, len(training), copies(both))]
+    found = [
+        *_across(
+            "in both",
+            "Structures of validation that are in the training data as well",
+            both,
+            len(training),
+            copies(both),
+        )
+    ]
     known = {source for finding in found for source in finding.sources}
     alike = [*_across("alike in both", ALIKE, both, len(training), look_alikes(both))]
     return Findings(len(both), (*found, *(finding for finding in alike if set(finding.sources) - known)))
 
 
 ALIKE = (
-    "have the energy per atom and the largest force of a structure in the training data: probably the same "
-    "structure in another setting"
+    "Structures of validation with the energy per atom and the largest force of one in the training data, probably the "
+    "same in another setting"
 )
 
 
@@ -76,25 +84,25 @@ def _across(
 ) -> Iterator[Finding]:
     held_back = [index for group in groups if group[0] < border for index in group if index >= border]
     if held_back:
-        yield _finding(kind, f"of validation {what}", [both[index] for index in sorted(held_back)])
+        yield _finding(kind, what, [both[index] for index in sorted(held_back)])
 
 
 def _findings(examples: Sequence[Example]) -> Iterator[Finding]:
     groups = copies(examples)
     if groups:
         again = [examples[index] for index in sorted(index for group in groups for index in group[1:])]
-        yield _finding("duplicates", "are there already, and count more than once in the loss", again)
+        yield _finding("duplicates", "Copies of another structure, which count more than once in the loss", again)
     if contradicting := [group for group in groups if other_labels([examples[index] for index in group])]:
         yield _finding(
             "inconsistent labels",
-            "share their geometry with another one but not their labels: one of them is wrong or of another method",
+            "Structures of one geometry with different labels, of which one is wrong or of another method",
             [examples[index] for group in contradicting for index in group],
         )
     copied = {index for group in groups for index in group}
     if alike := sorted(index for group in look_alikes(examples) for index in group[1:] if not copied & set(group)):
         yield _finding(
             "look-alikes",
-            "have the energy per atom and the largest force of another one: probably the same structure in another "
+            "Structures with the energy per atom and the largest force of another one, probably the same in another "
             "setting, which should fall to the same side of a split",
             [examples[index] for index in alike],
         )
@@ -106,14 +114,14 @@ def _findings(examples: Sequence[Example]) -> Iterator[Finding]:
 
 def _each(examples: Sequence[Example]) -> Iterator[Finding]:
     checks = {
-        "close atoms": (f"have atoms closer than {CLOSE} Å, which is no structure of this world", _has_close_atoms),
-        "unlabelled": ("have no labels and add nothing", lambda example: not example.labels),
+        "close atoms": (f"Structures with atoms closer than {CLOSE} Å", _has_close_atoms),
+        "unlabelled": ("Structures without labels, which add nothing", lambda example: not example.labels),
         "free atoms": (
-            "are single atoms without periodicity: if their energies are references, give them config_type=IsolatedAtom",
+            "Single atoms without periodicity, which need config_type=IsolatedAtom if their energies are references",
             lambda example: len(example.structure.atomic_numbers) == 1 and not example.structure.pbc.any(),
         ),
         "stress without periodicity": (
-            "have a stress but no periodic cell, so that it is not defined",
+            "Structures with a stress but no periodic cell, without which there is none",
             lambda example: "stress" in example.labels and not example.structure.has_volume,
         ),
     }
@@ -138,7 +146,7 @@ def _rare_elements(examples: Sequence[Example]) -> Iterator[Finding]:
     if rare:
         symbols = ", ".join(chemical_symbols[number] for number in rare)
         every = {id(example): example for some in rare.values() for example in some}
-        what = f"are all there is of {symbols}: fewer than {FEW} for each, from which little is learned"
+        what = f"All there is of {symbols}, fewer than {FEW} structures for each, from which little is learned"
         yield _finding("rare elements", what, list(every.values()))
 
 
@@ -146,5 +154,4 @@ def _finding(kind: str, what: str, examples: Sequence[Example]) -> Finding:
     sources = tuple(example.source or "(no source)" for example in examples)
     named = ", ".join(sources[:NAMED])
     rest = f" and {len(sources) - NAMED} more" if len(sources) > NAMED else ""
-    structures = "1 structure" if len(sources) == 1 else f"{len(sources)} structures"
-    return Finding(kind, f"{structures} {what}: {named}{rest}.", sources)
+    return Finding(kind, f"{what} ({len(sources)}): {named}{rest}.", sources)

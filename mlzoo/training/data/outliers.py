@@ -43,8 +43,8 @@ def energy_outliers(examples: Sequence[Example]) -> Iterator[Outliers]:
     if len(which := np.flatnonzero(np.abs(residuals) > ENERGY_SIGMAS * sigma)):
         farthest = float(np.abs(residuals).max())
         what = (
-            f"have an energy more than {ENERGY_SIGMAS:g} σ away from what their composition explains (σ is {sigma:.3g} "
-            f"eV/atom, the farthest is {farthest:.3g} eV/atom away)"
+            f"Energies more than {ENERGY_SIGMAS:g} σ away from what the composition explains, where σ is {sigma:.3g} "
+            f"eV/atom and the farthest is {farthest:.3g} eV/atom away"
         )
         yield "energy outliers", what, [labelled[row] for row in which]
 
@@ -72,7 +72,11 @@ def force_outliers(examples: Sequence[Example]) -> Iterator[Outliers]:
     limit = min(LARGEST_FORCE, max(FORCE_SIGMAS * sigma, SMALLEST_FORCE))
     if which := [index for index, force in largest.items() if force > limit]:
         farthest = max(float(force) for force in largest.values())
-        yield "force outliers", f"have a force component above {limit:.3g} eV/Å (the largest is {farthest:.3g})", which
+        yield (
+            "force outliers",
+            f"Force components above {limit:.3g} eV/Å, of which the largest is {farthest:.3g} eV/Å",
+            which,
+        )
 
 
 def _force_sigma(forces: Sequence[np.ndarray | float]) -> float:
