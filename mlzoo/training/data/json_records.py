@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from ase.io.formats import open_with_compression
@@ -47,9 +48,14 @@ def _lines(path: Path) -> Iterator[Record]:
         for number, line in enumerate(file, 1):
             try:
                 content = json.loads(line) if line.strip() else []
-            except ValueError as error:
-                raise UnreadableFile(f"line {number} of {path} is not JSON ({error}). Correct it.") from None
+            except ValueError:
+                yield partial(_refuse, number)
+                continue
             yield from _walk(content)
+
+
+def _refuse(line: int) -> NoReturn:
+    raise ValueError(f"line {line} is not JSON")
 
 
 def _found(path: Path, every: Iterator[Record]) -> Iterator[Record]:

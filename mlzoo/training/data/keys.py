@@ -39,7 +39,7 @@ class Keys(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    energy: str | None = None  # eV
+    energy: str | None = None  # eV; for results of ASE, free_energy is what forces are derivatives of
     forces: str | None = None  # eV/Å
     stress: str | None = None  # eV/Å³: six numbers in ASE's order, or 3 × 3
     virials: str | None = None  # eV: −stress · volume

@@ -17,7 +17,8 @@ from mlzoo.training.data.keys import LOOKED_FOR, Keys
 ISOLATED = "isolatedatom"
 """``config_type`` of a frame that gives the energy of a free atom, without capitals, blanks, - and _."""
 
-ASYMMETRY = 0.01  # of the largest component, by which a stress may differ from its transpose
+ASYMMETRY = 0.01  # of the largest component, by which a stress may differ from its transpose ...
+NOISE = 1e-5  # eV/Å³ or eV; ... or by this
 
 NEXT = "Correct the frame, name another key (keys), or go on without such frames (on_error='skip')."
 
@@ -124,7 +125,7 @@ def _voigt(frame: Frame, name: str, key: str, numbers: np.ndarray) -> Float[np.n
     if numbers.shape not in ((3, 3), (9,)):
         _refuse(frame, key, numbers, f"{name} has six components in the order xx yy zz yz xz xy, or 3 × 3")
     full = numbers.reshape(3, 3)
-    if np.abs(full - full.T).max() > ASYMMETRY * np.abs(full).max():
+    if np.abs(full - full.T).max() > max(ASYMMETRY * np.abs(full).max(), NOISE):
         raise wrong(frame, f"{key} is {full.tolist()}, which is not symmetric")
     symmetric = (full + full.T) / 2
     return symmetric[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

@@ -6,11 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Lt
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from mlzoo.errors import MlzooError
 from mlzoo.structures import Structure
@@ -42,14 +42,12 @@ class Split(BaseModel):
     fold_key: str | None = None  # a column: what each structure carries under this name
     fold: tuple[str | int, ...] = ()  # the values of it that are held back
 
-    @model_validator(mode="before")
+    @field_validator("files", "fold", mode="before")
     @classmethod
-    def _one_fold(cls, said: object) -> object:
-        """``fold=3`` is short for ``fold=(3,)``, and so is one file."""
-        if not isinstance(said, dict):
-            return said
-        alone = {name: (said[name],) for name in ("fold", "files") if isinstance(said.get(name), str | int | Path)}
-        return {**said, **alone, **({"files": tuple(map(str, alone["files"]))} if "files" in alone else {})}
+    def _one_or_several(cls, said: Any) -> Any:
+        """``fold=3`` is short for ``fold=(3,)``, and a file may be a path."""
+        several = (said,) if isinstance(said, str | int | Path) else said
+        return tuple(str(each) if isinstance(each, Path) else each for each in several)
 
     @model_validator(mode="after")
     def _one_way(self) -> Split:

@@ -65,6 +65,16 @@ def test_broken_records_are_named_and_may_be_skipped(tmp_path):
     assert "forces has shape (1, 3), but the forces on 2 atoms have shape (2, 3)" in dataset.skipped[1]
 
 
+def test_a_line_that_is_not_json_does_not_take_the_others_with_it(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(RECORD) + "\n{broken\n" + json.dumps(RECORD) + "\n")
+    dataset = read_dataset(path, on_error="skip")
+    assert len(dataset.examples) == 2
+    assert dataset.skipped == [
+        f"frame {path}:1 cannot be read: ValueError: line 2 is not JSON. Correct the record or take it out of the file."
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [("[{", "is not JSON"), ('{"energy": [1, 2]}', "holds no structure"), ("[]", "holds no structure")],

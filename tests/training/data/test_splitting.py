@@ -1,5 +1,7 @@
 """Training and validation have nothing in common, and a seed gives the same parts again."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -62,7 +64,7 @@ def test_what_stands_in_a_file_is_held_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.xyz", "b.xyz", "c.xyz"):
         (tmp_path / name).touch()
-    training, validation = split(MANY, Split(files="./b.xyz"))
+    training, validation = split(MANY, Split(files=Path("./b.xyz")))
     assert {each.source[0] for each in training} == {"a"}
     assert {each.source[0] for each in validation} == {"b"}
     with pytest.raises(InvalidSplit, match=r"no structure was read from c.xyz, which is to be held back"):
