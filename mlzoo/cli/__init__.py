@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from mlzoo.cli.catalogue import info, licenses, list_
 from mlzoo.cli.console import notices, tell
+from mlzoo.cli.evaluate import evaluate
 from mlzoo.cli.fetch import bundle, fetch, lock, unbundle
 from mlzoo.cli.md import md
 from mlzoo.cli.plugins import plugins
@@ -84,6 +85,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     predict: "mlzoo predict structures.xyz -o answers.extxyz",
     relax: "mlzoo relax structure.cif -o relaxed.cif --cell",
     md: "mlzoo md structure.cif -o run.traj --ensemble nvt --temperature 600 --steps 100",
+    evaluate: "mlzoo evaluate m3gnet-emt answers.extxyz -o report.html",
     verify: "mlzoo verify m3gnet-emt --dtype float64",
     convert: "mlzoo convert m3gnet-mp-2021.2.8-pes -o my-weight",
     push: "mlzoo push my-weight owner/my-weight",

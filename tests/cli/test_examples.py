@@ -18,7 +18,7 @@ from mlzoo.cli import COMMANDS, app
 NAMES = [command.__name__.rstrip("_") for command in COMMANDS]
 ELSEWHERE = {"fetch", "convert", "bundle", "push", "unbundle"}
 MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
-BEFORE = {"push": "convert", "unbundle": "bundle"}
+BEFORE = {"push": "convert", "unbundle": "bundle", "evaluate": "predict"}
 PUBLISHED = "m3gnet-mp-2021.2.8-pes"
 
 
@@ -57,6 +57,8 @@ def elsewhere(tmp_path_factory, shared):
 
 
 def here(command: str) -> Path:
+    if command in BEFORE:
+        here(BEFORE[command])
     write("structures.xyz", [bulk("Cu"), bulk("Cu", cubic=True)])
     write("structure.cif", bulk("Cu", a=3.7, cubic=True))
     ran = CliRunner().invoke(app, example(command), catch_exceptions=False)
