@@ -189,6 +189,11 @@ def test_a_property_of_its_own_and_a_prediction_that_is_not_finite():
     assert [failure.reason[:33] for failure in found.failures] == ["the model's band_gap is not finit"] * 2
 
 
+def test_a_committee_is_a_model_like_others(model):
+    found = evaluate(mlzoo.committee(["m3gnet-emt"] * 2), labelled(model, crystals(), energy=[0.4, -0.2, 0.0, 0.8]))
+    assert found.errors["energy"].mae == pytest.approx(0.35, abs=1e-4)
+
+
 def test_no_label_that_the_model_predicts_is_an_error(model):
     with pytest.raises(
         UnsupportedProperty, match="no labels that the model predicts: they have band_gap, and m3gnet-emt"

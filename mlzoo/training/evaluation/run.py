@@ -100,7 +100,8 @@ def _answered(
     names = [name for name in predicts if any(name in _labels(example) for example in asked)]
     answers: Iterator[Any] = iter(())
     if asked:
-        answers = predictor.predict((example.structure for example in asked), names, on_error="keep", **conditions)
+        structures = (example.structure for example in asked)
+        answers = iter(predictor.predict(structures, names, on_error="keep", **conditions))
     for entry in chunk:
         if isinstance(entry, Failure):
             yield entry, entry
