@@ -77,6 +77,14 @@ class UnsupportedDevice(MlzooError, ValueError):
     """A device that is absent or cannot do what was asked of it."""
 
 
+class InvalidTraining(MlzooError, ValueError):
+    """A training run whose settings are wrong, whose data do not fit them, or whose loss is not a number."""
+
+
+class InvalidSplit(MlzooError, ValueError):
+    """A split into training and validation that these examples do not have: too few, no such file, no such fold."""
+
+
 class DifferentMembers(MlzooError, ValueError):
     """Members of a committee whose energies have different zeros, or are of different levels of theory."""
 

@@ -7,7 +7,7 @@ A plugin is an importable module with one hook, named under ``[project.entry-poi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # plugins are imported without torch
     from torch import Tensor
 
     from mlzoo.model import Model
+    from mlzoo.training.statistics import Statistics
 
 API_VERSION = 1
 """Raised when a plugin written against this module would have to change."""
@@ -49,6 +50,38 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are trained alike; ``size`` is what their entries typically are (1: as the learning rate is meant)."""
+
+    parameters: Sequence[Tensor]
+    size: float = 1.0
+
+
+def _as_said(fields: Mapping[str, Any], statistics: Statistics) -> Mapping[str, Any]:
+    return {"elements": statistics.elements, **fields}
+
+
+def _as_built(model: Model, statistics: Statistics) -> None:
+    return None
+
+
+def _one_group(model: Model) -> Sequence[ParameterGroup]:
+    return [ParameterGroup(list(model.parameters()))]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What an architecture knows of its own training; each part has a default that works."""
+
+    complete: Callable[[Mapping[str, Any], Statistics], Mapping[str, Any]] = _as_said
+    """Fields of the config that follow from the data, around those that the user has said."""
+    prepare: Callable[[Any, Statistics], None] = _as_built
+    """Put reference energies, scales and first weights into a model that was just built."""
+    groups: Callable[[Any], Sequence[ParameterGroup]] = _one_group
+    """Parameters by what their entries typically are."""
+
+
+@dataclass(frozen=True)
 class Architecture:
     """One architecture, as its plugin describes it."""
 
@@ -56,6 +89,7 @@ class Architecture:
     config: type[BaseModel]  # refuses bad values before a tensor exists
     build: Callable[[Any], Model]  # config -> torch module; imports torch when it is called
     readers: tuple[Reader, ...] = ()
+    training: Training = Training()
     cards: Path | None = None  # folder with a page for each weight that the plugin's authors publish
     api: int = API_VERSION  # the version of this module that the plugin was written for
 

@@ -8,6 +8,7 @@ from mlzoo import matgl_folders
 from mlzoo.plugin import Architecture, Reader, ReadWeights, hookimpl
 from mlzoo.targets import UNITS
 from mlzoo_m3gnet.config import CONVENTIONS, EnergyReadout, M3GNetConfig
+from mlzoo_m3gnet.training import TRAINING
 
 
 def build(config: M3GNetConfig) -> Any:
@@ -44,4 +45,4 @@ def mlzoo_architecture() -> Architecture:
         Reader("matgl", sniff_matgl, read_matgl, options={"convention": tuple(CONVENTIONS), "target": targets}),
         Reader("m3gnet-tf", sniff_tensorflow, read_tensorflow, options={"target": targets}),
     )
-    return Architecture(name="m3gnet", config=M3GNetConfig, build=build, readers=readers)
+    return Architecture(name="m3gnet", config=M3GNetConfig, build=build, readers=readers, training=TRAINING)

@@ -7,6 +7,7 @@ from typing import Any
 from mlzoo.plugin import Architecture, Reader, ReadWeights, hookimpl
 from mlzoo_mace.config import MaceConfig
 from mlzoo_mace.readers.sniffs import sniff_mace_torch, sniff_mlip_first, sniff_mlip_second
+from mlzoo_mace.training import TRAINING
 
 
 def build(config: MaceConfig) -> Any:
@@ -29,4 +30,4 @@ def mlzoo_architecture() -> Architecture:
         _reader("mlip-2", sniff_mlip_second, "mlip_second"),
         _reader("mace-torch", sniff_mace_torch, "mace_torch"),
     )
-    return Architecture(name="mace", config=MaceConfig, build=build, readers=readers)
+    return Architecture(name="mace", config=MaceConfig, build=build, readers=readers, training=TRAINING)

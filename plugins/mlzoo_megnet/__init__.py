@@ -9,6 +9,7 @@ from mlzoo.targets import UNITS
 from mlzoo_megnet.config import MEGNetConfig
 from mlzoo_megnet.conventions import CONVENTIONS
 from mlzoo_megnet.readers.sniffs import sniff_keras, sniff_matgl
+from mlzoo_megnet.training import TRAINING
 
 
 def build(config: MEGNetConfig) -> Any:
@@ -32,4 +33,4 @@ def mlzoo_architecture() -> Architecture:
         Reader("matgl", sniff_matgl, read_matgl, options={"convention": tuple(CONVENTIONS), "target": targets}),
         Reader("megnet-keras", sniff_keras, read_keras, options={"target": targets}),
     )
-    return Architecture(name="megnet", config=MEGNetConfig, build=build, readers=readers)
+    return Architecture(name="megnet", config=MEGNetConfig, build=build, readers=readers, training=TRAINING)

@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Ge, Lt
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-from mlzoo.errors import MlzooError
+from mlzoo.errors import InvalidSplit
 from mlzoo.structures import Structure
 from mlzoo.training.data.example import Example
 from mlzoo.training.data.reading import files as files_of
@@ -20,10 +20,6 @@ from mlzoo.training.data.reading import files as files_of
 FRACTION = 0.1  # of the examples, where nothing is said
 
 GRID = 1e-6  # Å; structures that agree on it are one structure, which is not torn apart
-
-
-class InvalidSplit(MlzooError, ValueError):
-    """A split that these examples do not have: too few, no such file, no such fold."""
 
 
 class Split(BaseModel):

@@ -1,0 +1,45 @@
+"""`mlzoo train`: from a file of settings to a weight with a card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlzoo.cli.console import tell
+
+
+def train(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="YAML file of settings; with --init the data they are for.")
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option("--init", metavar="ARCHITECTURE", help="Print settings to begin with: m3gnet, mace, ..."),
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the settings.")] = False,
+) -> None:
+    """Train a model on labelled structures; the same command goes on with a run that was stopped.
+
+    The output folder gets checkpoints, a log and the weight, which `mlzoo.load` and every command take by its path.
+    """
+    if schema:
+        import json
+
+        from mlzoo.training.settings import TrainSettings
+
+        typer.echo(json.dumps(TrainSettings.model_json_schema(), indent=1))
+        return
+    if init:
+        from mlzoo.training.beginning import beginning
+
+        typer.echo(beginning(init, file))
+        return
+    if file is None:
+        raise typer.BadParameter("give a file of settings; `mlzoo train --init mace data.xyz > config.yaml` writes one")
+    from mlzoo.training import run
+    from mlzoo.training.settings import read_settings
+
+    outcome = run.run(read_settings(file))
+    tell(f"best {outcome.metric:.5g} after {outcome.epochs} epochs; the weight is in {outcome.folder}")

@@ -1,0 +1,90 @@
+"""What is minimised: weighted means of the errors of each target, over the labels that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mlzoo.derivatives import evaluate
+from mlzoo.model import Model
+from mlzoo.structures import SMALLEST_VOLUME
+from mlzoo.training.batches import PER_ATOM, Batch
+from mlzoo.training.settings import TargetSettings
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Sums over the labels of a target that are there, to be added over batches and ranks."""
+
+    loss: Tensor  # weighted
+    count: Tensor  # of numbers, as weighted as the loss
+    absolute: Tensor
+    square: Tensor
+    numbers: Tensor  # unweighted count
+
+
+class Objective:
+    """Losses of all targets. An energy counts for each atom; forces and stress for each component."""
+
+    def __init__(self, targets: Mapping[str, TargetSettings], scales: Mapping[str, float]):
+        """``scales``: what errors of a target are measured in, for its loss; one where nothing is said."""
+        self.targets, self.scales = targets, scales
+
+    def weight(self, name: str, epoch: int) -> float:
+        """Of a target in an epoch."""
+        settings, weight = self.targets[name], self.targets[name].weight
+        for step in sorted(settings.schedule, key=lambda step: step.epoch):
+            weight = step.weight if epoch >= step.epoch else weight
+        return weight
+
+    def errors(self, model: Model, batch: Batch, *, create_graph: bool) -> dict[str, Errors]:
+        """Of every target of a batch."""
+        asked = ["virial" if name == "stress" else name for name in self.targets]
+        found = evaluate(model, batch.graph, asked, create_graph=create_graph)
+        if "stress" in self.targets:
+            found["stress"] = _stress(found["virial"], batch.graph.cell)
+        return {name: self._errors(name, found[name], batch) for name in self.targets}
+
+    def loss(self, errors: Mapping[str, Errors], epoch: int) -> Tensor:
+        """Sum over targets of weight times mean."""
+        terms = [self.weight(name, epoch) * each.loss / each.count.clamp(min=1e-12) for name, each in errors.items()]
+        return torch.stack(terms).sum()
+
+    def _errors(self, name: str, found: Tensor, batch: Batch) -> Errors:
+        settings, label = self.targets[name], batch.labels[name]
+        error = found.double() - label
+        weights = batch.weights
+        if name in PER_ATOM:
+            weights = weights[batch.graph.structure_index]
+        if name == "energy":
+            error = error / batch.atoms
+        there = torch.isfinite(label)
+        error = torch.where(there, error, 0.0)  # a NaN must not reach the gradient
+        weight = (weights.reshape(-1, *(1,) * (error.dim() - 1)) * there).expand_as(error)
+        scale = self.scales.get(name, 1.0)
+        return Errors(
+            loss=(weight * _penalty(error / scale, settings.loss, settings.delta / scale)).sum(),
+            count=weight.sum(),
+            absolute=error.detach().abs().sum(),
+            square=error.detach().square().sum(),
+            numbers=there.sum(),
+        )
+
+
+def _penalty(error: Tensor, kind: str, delta: float) -> Tensor:
+    if kind == "mse":
+        return error.square()
+    if kind == "mae":
+        return error.abs()
+    size = error.abs()
+    return torch.where(size < delta, 0.5 * size.square(), delta * (size - 0.5 * delta))
+
+
+def _stress(virial: Tensor, cell: Tensor) -> Tensor:
+    """(S, 6) eV/Å³; where a cell has no volume a finite number that no label is compared with, so that gradients stay."""
+    volume = torch.linalg.det(cell).abs()[:, None]
+    voigt = ((virial + virial.mT) / 2)[:, [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    return voigt / torch.where(volume > SMALLEST_VOLUME, volume, 1.0)

@@ -1,0 +1,156 @@
+"""Everything about a training run, in one validated object: what a `config.yaml` holds.
+
+Names are those of metatrain and mace-torch where they have one (docs/training.md has the table).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mlzoo.errors import InvalidTraining
+from mlzoo.training.data.keys import Keys
+from mlzoo.training.data.splitting import Split
+
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Count = Annotated[int, Gt(0)]
+
+
+class Settings(BaseModel):
+    """Base of all parts: frozen, and nothing that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSettings(Settings):
+    """Which network, from scratch: what is left out of ``config`` follows from the data or has its default."""
+
+    architecture: str
+    config: dict[str, Any] = {}
+
+
+class DataSettings(Settings):
+    """Where the labelled structures are, and which of them validate."""
+
+    train: Annotated[tuple[str, ...], MinLen(1)]  # files or patterns
+    validation: Split = Split()  # what of it validates: a tenth by lot where nothing is said
+    validation_files: tuple[str, ...] = ()  # or other files
+    keys: Keys = Keys()
+    references: Literal["least_squares", "isolated", "given", "none"] = "least_squares"  # energies of the elements
+    reference_energies: dict[str, float] = {}  # eV by symbol, where given
+    max_edges: Count = 20_000  # in a batch; as many structures as fit, but at most batch_size
+    batch_size: Count = 16  # structures
+    shuffle: bool = True
+
+
+class Weight(Settings):
+    """Weight of a target from an epoch on."""
+
+    epoch: Annotated[int, Ge(0)]
+    weight: NotNegative
+
+
+class TargetSettings(Settings):
+    """How much a target counts, and how its errors are measured."""
+
+    weight: NotNegative = 1.0
+    schedule: tuple[Weight, ...] = ()  # other weights from later epochs on, as in stage two
+    loss: Literal["mse", "mae", "huber"] = "mse"
+    delta: Positive = 0.01  # of Huber's loss, in the target's unit
+
+
+class OptimizerSettings(Settings):
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: Positive = 0.005
+    weight_decay: NotNegative = 0.0
+    amsgrad: bool = False
+    beta: tuple[float, float] = (0.9, 0.999)
+    grad_clip_norm: Positive | None = 10.0
+    ema: Annotated[float, Ge(0), Le(1)] | None = 0.99  # decay of the averaged weights, which are those that are kept
+
+
+class ScheduleSettings(Settings):
+    lr_scheduler: Literal["constant", "exponential", "cosine", "plateau"] = "plateau"
+    gamma: Annotated[float, Gt(0), Le(1)] = 0.999  # a factor an epoch (exponential)
+    factor: Annotated[float, Gt(0), Le(1)] = 0.8  # where the metric does not fall any more (plateau)
+    patience: Annotated[int, Ge(0)] = 20  # epochs without a better metric, before that
+    warmup: Annotated[int, Ge(0)] = 0  # epochs in which the learning rate rises from zero
+
+
+class TrainSettings(Settings):
+    """The whole of it."""
+
+    model: ModelSettings
+    data: DataSettings
+    targets: Annotated[dict[str, TargetSettings], MinLen(1)]
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    num_epochs: Count = 100
+    early_stop: Count | None = None  # epochs without a better metric
+    best_model_metric: Literal["loss", "mae_prod", "rmse_prod"] | str = "loss"
+    dtype: Literal["float32", "float64"] = "float32"
+    seed: int = 0
+    output: str = "run"  # folder
+    license: str = "unknown"  # of the weights, as on the card
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")] = "trained"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Count = 1  # processes a node
+    num_nodes: Count = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainSettings:
+        if self.data.references == "given" and not self.data.reference_energies:
+            raise ValueError("data.references is 'given', but data.reference_energies has none")
+        return self
+
+
+def read_settings(path: Path) -> TrainSettings:
+    """Read and check a YAML file. Raises :class:`InvalidTraining` with every mistake and the nearest known names."""
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InvalidTraining(f"{path} cannot be read as YAML: {error}") from error
+    return checked(said, str(path))
+
+
+def checked(said: Any, where: str) -> TrainSettings:
+    """Settings from plain values. Raises :class:`InvalidTraining`."""
+    if not isinstance(said, Mapping):
+        raise InvalidTraining(f"{where} holds no settings: begin with `mlzoo train --init`.")
+    try:
+        return TrainSettings.model_validate(said)
+    except ValidationError as error:
+        mistakes = "\n".join(f"  {_mistake(each)}" for each in error.errors())
+        raise InvalidTraining(f"{where} is no training run:\n{mistakes}") from error
+
+
+def _mistake(error: Any) -> str:
+    """One mistake in words: where, what, and what may have been meant."""
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return (
+            f"{place}: {error['msg']} (got {error['input']!r})" if error["type"] != "missing" else f"{place} is missing"
+        )
+    *parents, unknown = error["loc"]
+    near = difflib.get_close_matches(str(unknown), _fields(parents), n=2, cutoff=0.5)
+    return f"{place} is not known." + (f" Did you mean {' or '.join(near)}?" if near else "")
+
+
+def _fields(parents: list[Any]) -> list[str]:
+    """Names of the fields of the part that a path of names leads to."""
+    part: Any = TrainSettings
+    for name in parents:
+        field = part.model_fields.get(name) if isinstance(part, type) and issubclass(part, BaseModel) else None
+        if field is None:
+            continue  # the key of a mapping
+        part = field.annotation
+        arguments = getattr(part, "__args__", ())
+        part = arguments[-1] if arguments and getattr(part, "__origin__", None) in (dict, Annotated) else part
+    return list(part.model_fields) if isinstance(part, type) and issubclass(part, BaseModel) else []

@@ -1,0 +1,35 @@
+"""How an M3GNet is trained: its reference energies, its scale, its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlzoo.plugin import Training
+from mlzoo.targets import UNITS
+
+if TYPE_CHECKING:
+    from mlzoo.training.statistics import Statistics
+    from mlzoo_m3gnet.model import M3GNet
+
+
+def complete(fields: Mapping[str, Any], known: Statistics) -> dict[str, Any]:
+    """Elements; the scale of the energy, or name, unit, mean and standard deviation of the property."""
+    readout = dict(fields.get("readout", {"kind": "energy" if not known.targets else "set2set"}))
+    if readout.get("kind", "energy") == "energy":
+        readout.setdefault("scale", known.scale)
+    else:
+        ((name, (mean, std)),) = known.targets.items()
+        readout.setdefault("target", {"name": name, "unit": UNITS.get(name, ""), "mean": mean, "std": std})
+    return {"elements": known.elements, **fields, "readout": readout}
+
+
+def prepare(model: M3GNet, known: Statistics) -> None:
+    """Reference energies of the elements."""
+    references = getattr(model, "references", None)
+    if references is not None:
+        energies = [known.references[z] + known.shift for z in model.elements]
+        references.energies.copy_(references.energies.new_tensor(energies))
+
+
+TRAINING = Training(complete=complete, prepare=prepare)

@@ -1,0 +1,127 @@
+"""A run learns, keeps its best, goes on where it was stopped bit for bit, and says what is wrong."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from ase.io import read, write
+from training.runs import labelled, settings
+
+import mlzoo
+from mlzoo.errors import InvalidTraining
+from mlzoo.training.run import run
+from mlzoo.training.settings import checked
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return labelled(tmp_path_factory.mktemp("data") / "metals.xyz")
+
+
+def trained(said):
+    return run(checked(said, "test"))
+
+
+def tensors(folder):
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+def test_it_learns_and_what_it_learned_is_a_model_like_any_other(file, tmp_path):
+    said = settings(file, tmp_path / "run", num_epochs=80, optimizer={"learning_rate": 0.02, "ema": 0.9})
+    outcome = trained(said)
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == list(range(80))
+    assert float(rows[-1]["loss"]) < 0.2 * float(rows[0]["loss"])
+    model = mlzoo.load(outcome.folder)
+    frames = read(file, ":")
+    expected = np.array([atoms.get_forces() for atoms in frames])
+    found = np.array([answer["forces"] for answer in model.predict(frames)])
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 0.3 * expected.std()
+    assert model.provenance["trained"]["structures"] == 9
+    assert [each for each in model.verify() if not each.holds] == []
+
+
+def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(file, tmp_path):
+    trained(settings(file, tmp_path / "whole", num_epochs=4))
+    trained(settings(file, tmp_path / "parts", num_epochs=2))
+    assert tensors(tmp_path / "parts") != tensors(tmp_path / "whole")
+    trained(settings(file, tmp_path / "parts", num_epochs=4))
+    assert tensors(tmp_path / "parts") == tensors(tmp_path / "whole")
+
+
+KILLED = """
+    import json, os, signal, sys
+    from mlzoo.training import checkpoints
+    from mlzoo.training.run import run
+    from mlzoo.training.settings import checked
+    where, count = sys.argv[2], 0
+    def fatal(*arguments):  # in the middle of the third checkpoint, or when it is whole but not in its place
+        global count
+        count += 1
+        if count == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return kept(*arguments)
+    kept = getattr(checkpoints.os if where == "fsync" else checkpoints.torch, where)
+    setattr(checkpoints.os if where == "fsync" else checkpoints.torch, where, fatal)
+    run(checked(json.loads(sys.argv[1]), "test"))
+"""
+
+
+@pytest.mark.parametrize("where", ["fsync", "save"])
+def test_a_kill_inside_the_writing_of_a_checkpoint_loses_nothing(file, tmp_path, where):
+    trained(settings(file, tmp_path / "whole", num_epochs=4))
+    said = settings(file, tmp_path / "killed", num_epochs=4)
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), json.dumps(said), where]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
+    trained(said)
+    assert tensors(tmp_path / "killed") == tensors(tmp_path / "whole")
+
+
+def test_a_folder_of_another_run_is_left_alone(file, tmp_path):
+    trained(settings(file, tmp_path / "run", num_epochs=1))
+    with pytest.raises(InvalidTraining, match=r"holds a run with other settings \(seed\)"):
+        trained(settings(file, tmp_path / "run", num_epochs=1, seed=1))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(InvalidTraining, match="holds no training run"):
+        trained(settings(file, tmp_path / "other"))
+
+
+def test_a_loss_that_is_not_a_number_names_the_structures(file, tmp_path):
+    frames = read(file, ":")
+    frames[3].calc.results["energy"] = 1e200
+    write(tmp_path / "broken.xyz", frames)
+    said = settings(tmp_path / "broken.xyz", tmp_path / "run")
+    said["data"] |= {"references": "none", "validation": {"count": 1, "seed": 1}}
+    with pytest.raises(InvalidTraining, match=r"the loss is (nan|inf) in epoch 0, in the batch of .*broken.xyz:"):
+        trained(said)
+
+
+def test_missing_labels_add_nothing(file, tmp_path):
+    frames = read(file, ":")
+    for atoms in frames[::2]:
+        atoms.calc.results = {"energy": atoms.calc.results["energy"]}
+    write(tmp_path / "some.xyz", frames)
+    outcome = trained(settings(tmp_path / "some.xyz", tmp_path / "run"))
+    assert np.isfinite(outcome.metric)
+
+
+def test_molecules_have_no_stress_and_do_not_spoil_the_gradient(file, tmp_path):
+    frames = read(file, ":")
+    molecule = frames[0][:2]
+    molecule.pbc, molecule.cell = False, None
+    energy = frames[0].get_potential_energy()
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    molecule.calc = SinglePointCalculator(molecule, energy=energy / 2, forces=np.zeros((2, 3)))
+    write(tmp_path / "mixed.xyz", [*frames, molecule])
+    said = settings(tmp_path / "mixed.xyz", tmp_path / "run")
+    said["data"]["validation"] = {"count": 2}
+    model = mlzoo.load(trained(said).folder).model
+    assert all(torch.isfinite(parameter).all() for parameter in model.parameters())

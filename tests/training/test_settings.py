@@ -1,0 +1,59 @@
+"""Settings are checked before anything is read: unknown names, wrong values, what may have been meant."""
+
+import pytest
+import yaml
+from training.runs import settings
+
+from mlzoo.errors import InvalidTraining
+from mlzoo.training.beginning import beginning
+from mlzoo.training.objective import Objective
+from mlzoo.training.settings import TargetSettings, TrainSettings, checked, read_settings
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"optimiser": {}}, r"optimiser is not known\. Did you mean optimizer"),
+        ({"optimizer": {"learning_rat": 1}}, r"optimizer\.learning_rat is not known\. Did you mean learning_rate"),
+        ({"optimizer": {"learning_rate": -1}}, r"optimizer\.learning_rate: .* \(got -1\)"),
+        ({"targets": {}}, "targets"),
+        ({"targets": {"energy": {"los": "mae"}}}, r"targets\.energy\.los is not known\. Did you mean loss"),
+        ({"data": {}}, r"data\.train is missing"),
+        ({"data": {"train": ["a"], "references": "given"}}, "reference_energies has none"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path, change, said):
+    with pytest.raises(InvalidTraining, match=said):
+        checked(settings(tmp_path / "a.xyz", tmp_path) | change, "config.yaml")
+
+
+def test_what_is_no_yaml_and_what_is_none_of_ours(tmp_path):
+    (tmp_path / "config.yaml").write_text("a: [1")
+    with pytest.raises(InvalidTraining, match="cannot be read as YAML"):
+        read_settings(tmp_path / "config.yaml")
+    (tmp_path / "config.yaml").write_text("- 1")
+    with pytest.raises(InvalidTraining, match="holds no settings"):
+        read_settings(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("architecture", ["mace", "m3gnet", "megnet"])
+def test_settings_to_begin_with_are_settings(architecture, tmp_path):
+    said = checked(yaml.safe_load(beginning(architecture, tmp_path / "data.xyz")), "beginning")
+    assert said.model.architecture == architecture
+
+
+def test_many_processes_are_planned():
+    said = settings("a.xyz", "b", devices=8, num_nodes=4)  # type: ignore[arg-type]
+    assert checked(said, "x").num_nodes == 4
+    assert TrainSettings.model_json_schema()["properties"]["devices"]
+
+
+def test_weights_of_targets_change_on_schedule():
+    """The recipe of SPICE2: energy 40, forces 1000, the other way round from epoch 115 on."""
+    targets = {
+        "energy": TargetSettings(weight=40, schedule=[{"epoch": 115, "weight": 1000}]),
+        "forces": TargetSettings(weight=1000, schedule=[{"epoch": 115, "weight": 40}]),
+    }
+    objective = Objective(targets, {})
+    assert [objective.weight("energy", epoch) for epoch in (0, 114, 115, 219)] == [40, 40, 1000, 1000]
+    assert [objective.weight("forces", epoch) for epoch in (0, 114, 115, 219)] == [1000, 1000, 40, 40]
