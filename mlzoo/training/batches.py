@@ -100,7 +100,7 @@ class EdgeBudget(Sampler[list[int]]):
                 size = 0
             batches[-1].append(index)
             size += self.edges[index]
-        return batches[: len(batches) // self.ranks * self.ranks] if self.seed is not None else batches
+        return batches[: len(batches) // self.ranks * self.ranks]
 
 
 def loader(dataset: PreparedSet, sampler: EdgeBudget) -> DataLoader:

@@ -52,16 +52,15 @@ class Data(lightning.LightningDataModule):
         self.ready, self.settings = ready, settings
 
     def train_dataloader(self) -> Any:
-        return self._loader(self.ready.train, self.settings.seed if self.settings.data.shuffle else None)
+        assert self.trainer is not None
+        seed = self.settings.seed if self.settings.data.shuffle else None
+        return self._loader(self.ready.train, seed, self.trainer.global_rank, self.trainer.world_size)
 
     def val_dataloader(self) -> Any:
         return self._loader(self.ready.validation, None)
 
-    def _loader(self, dataset: PreparedSet, seed: int | None) -> Any:
-        said = self.settings.data
-        edges = [len(each.part) for each in dataset.prepared]
-        assert self.trainer is not None
-        rank, ranks = self.trainer.global_rank, self.trainer.world_size
+    def _loader(self, dataset: PreparedSet, seed: int | None, rank: int = 0, ranks: int = 1) -> Any:
+        said, edges = self.settings.data, [len(each.part) for each in dataset.prepared]
         return loader(dataset, EdgeBudget(edges, said.max_edges, said.batch_size, seed, rank, ranks))
 
 
@@ -73,12 +72,14 @@ class Log(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
         """Rows of epochs that are learned again are taken out."""
-        if self.file.is_file():
+        if trainer.is_global_zero and self.file.is_file():
             title, *rows = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) < trainer.current_epoch]
             self.file.write_text("".join([title, *kept]), encoding="utf-8")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
         said = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row = {"epoch": trainer.current_epoch, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"], **said}
         new = not self.file.is_file()
@@ -133,7 +134,8 @@ def fit(ready: Ready, settings: TrainSettings, *, provenance: dict[str, Any] | N
     tensors = {name.removeprefix("model."): tensor for name, tensor in kept["state_dict"].items()}
     ready.model.load_state_dict(tensors)
     predictor = _predictor(ready, settings, provenance or {})
-    predictor.save(folder / MODEL, settings.name)
+    if trainer.is_global_zero:
+        predictor.save(folder / MODEL, settings.name)
     return Outcome(predictor, folder / MODEL, float(best.best_model_score or "nan"), trainer.current_epoch)
 
 

@@ -38,7 +38,7 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         errors = self.objective.errors(self.model, batch, create_graph=True)
-        loss = self.objective.loss(errors, self.current_epoch)
+        loss = self.objective.loss(errors, self.current_epoch, self._mean_over_ranks)
         if not torch.isfinite(loss):
             some = ", ".join(batch.sources[:10]) + (" and more" if len(batch.sources) > 10 else "")
             raise InvalidTraining(
@@ -47,6 +47,10 @@ class Learner(lightning.LightningModule):
             )
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch.atoms))
         return loss
+
+    def _mean_over_ranks(self, own: Tensor) -> Tensor:
+        """Ranks average their gradients: with this count each label weighs the same, whichever rank it is on."""
+        return self.all_gather(own.detach()).double().mean()
 
     def on_validation_epoch_start(self) -> None:
         self._sums = {}
@@ -57,7 +61,7 @@ class Learner(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Errors over all of the validation data, not means of means."""
-        total = {name: _added(parts, self) for name, parts in self._sums.items()}
+        total = {name: _added(parts) for name, parts in self._sums.items()}
         said = {"loss": float(self.objective.loss(total, self.current_epoch))}
         for name, errors in total.items():
             numbers = float(errors.numbers)
@@ -73,10 +77,11 @@ class Learner(lightning.LightningModule):
         return _scheduled(optimizer, self.settings.schedule, self.settings)
 
 
-def _added(parts: list[Errors], learner: Learner) -> Errors:
-    sums = torch.stack([torch.stack([each.double() for each in vars(part).values()]) for part in parts]).sum(dim=0)
-    sums = learner.all_gather(sums).reshape(-1, len(sums)).sum(dim=0)
-    return Errors(*sums)
+def _added(parts: list[Errors]) -> Errors:
+    """Sums of sums. Every rank validates with all of the data, so that there is nothing to add across them."""
+    return Errors(
+        *torch.stack([torch.stack([each.double() for each in vars(part).values()]) for part in parts]).sum(dim=0)
+    )
 
 
 def _optimizer(groups: Any, said: OptimizerSettings) -> torch.optim.Optimizer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -48,9 +48,13 @@ class Objective:
             found["stress"] = _stress(found["virial"], batch.graph.cell)
         return {name: self._errors(name, found[name], batch) for name in self.targets}
 
-    def loss(self, errors: Mapping[str, Errors], epoch: int) -> Tensor:
-        """Sum over targets of weight times mean."""
-        terms = [self.weight(name, epoch) * each.loss / each.count.clamp(min=1e-12) for name, each in errors.items()]
+    def loss(
+        self, errors: Mapping[str, Errors], epoch: int, count: Callable[[Tensor], Tensor] = lambda own: own
+    ) -> Tensor:
+        """Sum over targets of weight times mean; ``count`` makes of a rank's own count the one to divide by."""
+        terms = [
+            self.weight(name, epoch) * each.loss / count(each.count).clamp(min=1e-12) for name, each in errors.items()
+        ]
         return torch.stack(terms).sum()
 
     def _errors(self, name: str, found: Tensor, batch: Batch) -> Errors:
