@@ -8,12 +8,16 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.t
 PEER := .peers/matgl
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test long lint bench scatter clean
+.PHONY: demo test coverage long lint bench scatter clean
 
 demo: $(VENV)/.installed
 	$(PY) examples/demo.py
 
 test: $(VENV)/.test
+	$(PY) -m pytest -n 2 -m "not long"
+
+# half as long again
+coverage: $(VENV)/.test
 	$(PY) -m pytest -n 2 -m "not long" --cov --cov-report=term:skip-covered
 
 long: $(VENV)/.test

@@ -15,7 +15,7 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "energy": ("energy",),
     "forces": ("forces", "force"),
     "stress": ("stress",),
-    "virials": ("virials", "virial"),
+    "virials": ("virials",),
 }
 
 LOOKED_FOR = frozenset(family + each for family in FAMILIES for spelled in SPELLINGS.values() for each in spelled)
@@ -31,7 +31,8 @@ class Keys(BaseModel):
     not get the forces of another method.
 
     Numbers are in eV and Å as in ASE. Stress is dE/dstrain over volume, positive in tension. ``virials`` are read as
-    QUIP and mace-torch write them, virials = −stress · volume in eV, and become a stress where there is none.
+    QUIP and mace-torch write them, virials = −stress · volume in eV, and become a stress where there is none. A bare
+    ``virial`` has either sign (dE/dstrain in our own files) and is read only when it is named.
 
     >>> Keys(labels={"band_gap": "gap"}).of({"energy", "forces", "gap", "REF_energy"})
     {'energy': 'REF_energy', 'band_gap': 'gap'}

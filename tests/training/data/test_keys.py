@@ -13,7 +13,7 @@ from mlzoo.training.data import Keys
         ({"REF_energy", "REF_forces", "energy", "forces"}, {"energy": "REF_energy", "forces": "REF_forces"}),
         ({"dft_energy", "dft_force", "energy"}, {"energy": "dft_energy", "forces": "dft_force"}),
         ({"REF_energy", "dft_energy", "dft_forces"}, {"energy": "REF_energy"}),
-        ({"energy", "virial"}, {"energy": "energy", "virials": "virial"}),
+        ({"energy", "virial"}, {"energy": "energy"}),  # of either sign: only when it is named
         ({"REF_stress", "REF_virials"}, {"stress": "REF_stress"}),
         ({"band_gap"}, {}),
         (set(), {}),
