@@ -96,24 +96,6 @@ class Predictor:
         """The graph that the model reads, on the CPU in float64; ``pairs`` where a list is at hand already."""
         return graph_of([self._bonded(structure, conditions, pairs)])
 
-    def _bonded(self, structure: object, conditions: Mapping[str, Any] | None, pairs: Pairs | None = None) -> Bonded:
-        checked = structure_from(structure, conditions)
-        self._check_elements(checked)
-        found = bonded(
-            checked,
-            self.model.cutoff,
-            long_range_cutoff=self.model.long_range_cutoff,
-            backend="pymatgen" if self.model.edge_order == "matgl" else "quickest",
-            pairs=pairs,
-            conditions=self.model.conditions,
-        )
-        if self.model.needs_edges and not len(found):
-            raise InvalidStructure(
-                f"no two atoms are within {self.model.cutoff} Å of each other, and {self.name} knows structures only by "
-                "their neighbours: it has no answer for this one. Check the cell and the unit of length."
-            )
-        return found
-
     def predict(
         self,
         structures: object,
@@ -259,6 +241,24 @@ class Predictor:
                 if not keep_errors:
                     raise failure from error
                 yield failure
+
+    def _bonded(self, structure: object, conditions: Mapping[str, Any] | None, pairs: Pairs | None = None) -> Bonded:
+        checked = structure_from(structure, conditions)
+        self._check_elements(checked)
+        found = bonded(
+            checked,
+            self.model.cutoff,
+            long_range_cutoff=self.model.long_range_cutoff,
+            backend="pymatgen" if self.model.edge_order == "matgl" else "quickest",
+            pairs=pairs,
+            conditions=self.model.conditions,
+        )
+        if self.model.needs_edges and not len(found):
+            raise InvalidStructure(
+                f"no two atoms are within {self.model.cutoff} Å of each other, and {self.name} knows structures only by "
+                "their neighbours: it has no answer for this one. Check the cell and the unit of length."
+            )
+        return found
 
     def _check_elements(self, structure: Structure) -> None:
         if self._known[structure.atomic_numbers].all():
