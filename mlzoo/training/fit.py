@@ -161,7 +161,16 @@ def _predictor(ready: Ready, settings: TrainSettings, provenance: dict[str, Any]
     """The trained network with a card that says what it was trained on."""
     model = ready.model.eval().requires_grad_(False).cpu()
     terms = KNOWN.get(settings.license, UNKNOWN)
-    card = cards.bare(settings.name, ready.architecture.name, model, terms)
+    files = ", ".join(Path(name).name for name in provenance.get("data", {}))
+    told = f"{len(ready.train)} structures" + (f" of {files}" if files else "")
+    card = cards.bare(settings.name, ready.architecture.name, model, terms).model_copy(
+        update={
+            "summary": f"Trained with mlzoo on {told}.",
+            "training_data": told,
+            "text": f"# {settings.name}\n\nTrained with mlzoo on {told}, {len(ready.validation)} more for validation. Settings "
+            "and checksums of the data are in config.json.\n",
+        }
+    )
     said = {"source": str(settings.output), "format": "mlzoo", "trained": provenance}
     manifest = weights.Manifest(
         architecture=ready.architecture.name,

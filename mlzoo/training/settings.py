@@ -15,6 +15,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlzoo.errors import InvalidTraining
+from mlzoo.licenses import KNOWN
 from mlzoo.training.data.keys import Keys
 from mlzoo.training.data.splitting import Split
 
@@ -108,6 +109,8 @@ class TrainSettings(Settings):
     def _consistent(self) -> TrainSettings:
         if self.data.references == "given" and not self.data.reference_energies:
             raise ValueError("data.references is 'given', but data.reference_energies has none")
+        if self.license not in (*KNOWN, "unknown"):
+            raise ValueError(f"license {self.license!r} is none of {', '.join(KNOWN)}, unknown")
         return self
 
 

@@ -44,6 +44,7 @@ def test_it_learns_and_what_it_learned_is_a_model_like_any_other(file, tmp_path)
     found = np.array([answer["forces"] for answer in model.predict(frames)])
     assert np.sqrt(np.mean((found - expected) ** 2)) < 0.3 * expected.std()
     assert model.provenance["trained"]["structures"] == 9
+    assert model.card.training_data == "9 structures of metals.xyz"
     assert [each for each in model.verify() if not each.holds] == []
 
 
