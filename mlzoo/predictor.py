@@ -27,7 +27,7 @@ from mlzoo.errors import (
 )
 from mlzoo.graph import Bonded, Graph, bonded, graph_of
 from mlzoo.json_files import read_json
-from mlzoo.model import Model
+from mlzoo.model import EnergyModel, Model
 from mlzoo.neighbors import Pairs
 from mlzoo.properties import Property
 from mlzoo.structures import Structure, is_structure, structure_from
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 EDGE_BUDGET = {"cpu": 32_000, "cuda": 1_000_000}
 """Edges in a batch: on a CPU what some hundred megabytes hold, on a GPU what fills it."""
+
+WITHOUT_GRADIENT = 4  # times as many for a model of properties, which keeps nothing of its edges
 
 
 class Predictor:
@@ -124,7 +126,8 @@ class Predictor:
         if is_structure(structures) or not isinstance(structures, Iterable):
             return self.answer(structures, names, conditions)
         parts = self._parts(structures, conditions, keep_errors=on_error == "keep")
-        budget = max_edges or EDGE_BUDGET[self.device.type]
+        plain = not isinstance(self.model, EnergyModel)
+        budget = max_edges or EDGE_BUDGET[self.device.type] * (WITHOUT_GRADIENT if plain else 1)
         answers = answer_in_batches(parts, lambda graph: self.evaluate(graph, names), budget)
         return list(answers) if isinstance(structures, Sequence) else answers
 
