@@ -26,7 +26,13 @@ class Learner(lightning.LightningModule):
         super().__init__()
         self.model, self.objective, self.settings = model, objective, settings
         self._training = training
+        self._form = (training.form(model),)  # in a tuple, as its parameters are the model's
         self._sums: dict[str, list[Errors]] = {}
+
+    @property
+    def form(self) -> Model:
+        """What answers: the model, or a quicker form of it."""
+        return self._form[0] if self.device.type == "cpu" else self.model
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device, next(self.model.parameters()).dtype)
@@ -37,7 +43,7 @@ class Learner(lightning.LightningModule):
         )
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        errors = self.objective.errors(self.model, batch, create_graph=True)
+        errors = self.objective.errors(self.form, batch, create_graph=True)
         loss = self.objective.loss(errors, self.current_epoch, self._mean_over_ranks)
         if not torch.isfinite(loss):
             some = ", ".join(batch.sources[:10]) + (" and more" if len(batch.sources) > 10 else "")
@@ -56,7 +62,7 @@ class Learner(lightning.LightningModule):
         self._sums = {}
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        for name, errors in self.objective.errors(self.model, batch, create_graph=False).items():
+        for name, errors in self.objective.errors(self.form, batch, create_graph=False).items():
             self._sums.setdefault(name, []).append(errors)
 
     def on_validation_epoch_end(self) -> None:
