@@ -1,4 +1,4 @@
-"""Features that turn with the structure: linear maps that mix channels, gates, and the convolution over edges.
+"""Features that turn with the structure, and what maps them channel by channel: linear maps and gates.
 
 Features are a tensor (atoms, 2l+1, channels) for each irrep, channels innermost.
 """
@@ -6,52 +6,15 @@ Features are a tensor (atoms, 2l+1, channels) for each irrep, channels innermost
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import NamedTuple
 
 import torch
-from e3nn import o3
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
-from mlzoo.nn.constants import KeepsFloat64
-from mlzoo.nn.segments import sum_per_segment
-from mlzoo_mace.config import Gate, IrrepName, Irreps, degree
+from mlzoo_mace.config import Gate, IrrepName
 from mlzoo_mace.radial import activate
 
 Features = dict[IrrepName, Tensor]
-
-
-class Path(NamedTuple):
-    """A sender's irrep times a spherical harmonic, giving an irrep of the receiver."""
-
-    sent: IrrepName
-    harmonic: int
-    received: IrrepName
-
-
-def paths(sent: Irreps, max_l: int, received: Irreps) -> list[Path]:
-    """All that parity and the triangle rule allow: by what is received, then by what is sent, then by harmonic.
-
-    >>> paths(("0e", "1o"), 1, ("0e",))
-    [Path(sent='0e', harmonic=0, received='0e'), Path(sent='1o', harmonic=1, received='0e')]
-    """
-    return [
-        Path(one, harmonic, other)
-        for other in received
-        for one in sent
-        for harmonic in range(max_l + 1)
-        if abs(degree(one) - harmonic) <= degree(other) <= degree(one) + harmonic
-        and (one[-1] == other[-1]) == (harmonic % 2 == 0)
-    ]
-
-
-@cache
-def coupling(path: Path, rounded: bool = False) -> Float[Tensor, "I J K"]:
-    """sqrt(2l+1) times the Wigner 3j symbol, in float64; ``rounded`` to float32 where none of the degrees is zero."""
-    l1, l2, l3 = degree(path.sent), path.harmonic, degree(path.received)
-    symbol = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
-    return (2 * l3 + 1) ** 0.5 * (symbol.float().double() if rounded and l1 * l2 * l3 else symbol)
 
 
 class ChannelMix(nn.Module):
@@ -91,41 +54,3 @@ def gated(features: Features, by: Gate, channels: int) -> Features:
     return {"0e": activate(scalars, by.scalars)} | {
         irrep: features[irrep] * activate(gate, by.gates) for irrep, gate in zip(rest, gates, strict=True)
     }
-
-
-class Convolution(KeepsFloat64):
-    """Sum over the edges of an atom: sender's features times harmonics of the edge times a weight (MACE eq. 8)."""
-
-    def __init__(self, sent: Irreps, max_l: int, received: Irreps, rounded: bool = False):
-        super().__init__()
-        self.paths = paths(sent, max_l, received)
-        self.received = received
-        for index, path in enumerate(self.paths):
-            self.register_buffer(f"coupling_{index}", coupling(path, rounded), persistent=False)
-
-    def forward(
-        self,
-        sent: Features,
-        harmonics: Float[Tensor, "E H"],
-        weights: Float[Tensor, "E P C"],
-        senders: Int[Tensor, "E"],
-        receivers: Int[Tensor, "E"],
-    ) -> Features:
-        """For each irrep the sums of all its paths side by side, (A, 2l+1, paths · C)."""
-        atoms = len(next(iter(sent.values())))
-        at_edge = {irrep: sent[irrep].index_select(0, senders) for irrep in {path.sent for path in self.paths}}
-        sums: dict[IrrepName, list[Tensor]] = {irrep: [] for irrep in self.received}
-        for index, path in enumerate(self.paths):
-            l = path.harmonic
-            y = harmonics[:, l * l : (l + 1) * (l + 1)]  # (E, 2l+1)
-            x = at_edge[path.sent] * weights[:, index, None]  # (E, 2l'+1, C)
-            turned = self._turned(index, y)  # (E, 2l''+1, 2l'+1)
-            message = turned * x if path.sent == "0e" else torch.bmm(turned, x)  # (E, 2l''+1, C)
-            sums[path.received].append(sum_per_segment(message, receivers, atoms))
-        return {irrep: torch.cat(each, dim=-1) for irrep, each in sums.items()}
-
-    def _turned(self, index: int, y: Float[Tensor, "E J"]) -> Float[Tensor, "E K I"]:
-        """The linear map from what a sender sends to what a receiver receives, for the direction of each edge."""
-        if self.paths[index].sent == "0e":
-            return y[:, :, None]
-        return torch.einsum("ijk,ej->eki", getattr(self, f"coupling_{index}").to(y.dtype), y)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -11,21 +9,9 @@ from torch import Tensor, nn
 from mlzoo.nn.segments import sum_per_segment
 from mlzoo_mace.config import Contraction, IrrepName, Layer, MaceConfig
 from mlzoo_mace.contraction import GauntProduct, SymmetricContraction
-from mlzoo_mace.equivariant import ChannelMix, Convolution, Features, gated
+from mlzoo_mace.convolution import Convolution, Geometry
+from mlzoo_mace.equivariant import ChannelMix, Features, gated
 from mlzoo_mace.radial import RadialPerceptron
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """What every layer reads of the edges."""
-
-    senders: Int[Tensor, "E"]
-    receivers: Int[Tensor, "E"]
-    sender_elements: Int[Tensor, "E"]
-    receiver_elements: Int[Tensor, "E"]
-    harmonics: Float[Tensor, "E H"]
-    basis: Float[Tensor, "E K"]
-    envelope: Float[Tensor, "E"] | None  # where weights, not radial functions, are taken to zero
 
 
 class MaceLayer(nn.Module):
@@ -81,7 +67,7 @@ class MaceLayer(nn.Module):
     def messages(self, nodes: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
         """What each atom collects from its neighbours (MACE eq. 8 and the linear map behind it)."""
         sent = self.up(nodes)  # (A, 2l+1, C')
-        collected = self.convolution(sent, edges.harmonics, self._weights(edges), edges.senders, edges.receivers)
+        collected = self.convolution(sent, self._weights(edges), edges)
         messages = self.down(collected)  # (A, 2l+1, C)
         if self.by.density:
             count = self._density(edges, len(elements))  # (A,)
@@ -92,7 +78,7 @@ class MaceLayer(nn.Module):
             messages = self.after_gate(gated(messages, self.by.gate, self.by.channels))
         return self.mix(messages, elements) if self.by.mix_elements else messages
 
-    def _weights(self, edges: Geometry) -> Float[Tensor, "E P C"]:
+    def _weights(self, edges: Geometry) -> Float[Tensor, "U P C"]:
         weights = self.radial(edges.basis, edges.sender_elements, edges.receiver_elements)
         weights = weights.unflatten(1, (len(self.convolution.paths), self.by.up_channels))
         if self.by.pair_factors:

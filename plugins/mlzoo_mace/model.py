@@ -17,8 +17,9 @@ from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.segments import mean_per_segment
 from mlzoo.properties import Property
 from mlzoo_mace.config import Embedded, Embedding, MaceConfig, Readout
+from mlzoo_mace.convolution import Geometry
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.layer import Geometry, MaceLayer
+from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.pair_terms import ZBLRepulsion, coulomb
 from mlzoo_mace.radial import RadialBasis, activate
 
@@ -169,7 +170,7 @@ class Mace(EnergyModel):
                 read = read + _of_head(self.readouts[str(index)](features["0e"][:, 0]), head).double()
         learned = read[:, 0]
         if self.config.zbl:
-            ends = (geometry.sender_elements, geometry.receiver_elements)
+            ends = elements[geometry.senders], elements[geometry.receivers]
             learned = learned + self.zbl(lengths, *ends, geometry.receivers, graph.n_atoms).double()
         energies = self.table(learned, head, elements)
         if self.config.embedding.readout:
@@ -204,7 +205,7 @@ class Mace(EnergyModel):
         degrees = list(range(self.config.max_l + 1))
         harmonics = o3.spherical_harmonics(degrees, edges.vectors, normalize=True, normalization="component")
         late = cut if self.config.radial.envelope_on == "weights" else None
-        return lengths, Geometry(edges.senders, edges.receivers, *ends, harmonics, basis, late)
+        return lengths, Geometry(edges.senders, edges.receivers, harmonics, *ends, basis, late)
 
     def _head(self, graph: Graph) -> Int[Tensor, "A"]:
         if len(self.config.heads) == 1:

@@ -99,6 +99,13 @@ def groups(model: Mace) -> list[ParameterGroup]:
     return [ParameterGroup(parameters, size) for size, parameters in by_size.items()]
 
 
+def form(model: Mace) -> Mace:
+    """Compiled loops, and one radial function for both edges of a pair."""
+    from mlzoo_mace.kernels.form import LearningForm
+
+    return LearningForm(model)
+
+
 def _couplings(messages: Irreps, outputs: Irreps, correlation: int) -> list[dict[str, Any]]:
     found = []
     for order in range(correlation, 0, -1):
@@ -117,4 +124,4 @@ def _basis(messages: Irreps, order: int, outputs: Irreps) -> dict[str, tuple[Ten
     return {irrep: polynomial(tensor) for irrep, tensor in basis.items()}
 
 
-TRAINING = Training(complete=complete, prepare=prepare, groups=groups)
+TRAINING = Training(complete=complete, prepare=prepare, groups=groups, form=form)

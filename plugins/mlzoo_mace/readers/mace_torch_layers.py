@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 
 from mlzoo_mace.config import Activation, Gate, IrrepName, Irreps, Layer, RadialMLP, Readout, degree, natural
-from mlzoo_mace.equivariant import Path, paths
+from mlzoo_mace.convolution import Path, paths
 from mlzoo_mace.readers.e3nn_maps import (
     Tensors,
     by_element,

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mlzoo.errors import UnreadableFile
 from mlzoo.plugin import ReadWeights
-from mlzoo_mace import equivariant
 from mlzoo_mace.config import Contraction, Coupling, IrrepName, Irreps, Layer, MaceConfig, RadialMLP, Readout, natural
+from mlzoo_mace.convolution import paths
 from mlzoo_mace.radial import activate
 from mlzoo_mace.readers import mlip
 from mlzoo_mace.readers.bases import full_basis, symmetric_basis
@@ -123,7 +123,7 @@ class _Reader:
         harmonics point from receiver to sender, which changes the sign of the odd ones.
         """
         channels, block = self.channels, f"{theirs}InteractionBlock_0#"
-        mine = equivariant.paths(inputs, self.max_l, messages)
+        mine = paths(inputs, self.max_l, messages)
         their_order = sorted(mine, key=lambda path: (messages.index(path.received), path.harmonic > 0))
         order = [their_order.index(path) for path in mine]
         signs = torch.tensor([(-1.0) ** path.harmonic for path in mine], dtype=torch.float64)[:, None]

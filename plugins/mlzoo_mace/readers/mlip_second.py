@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mlzoo.errors import UnreadableFile
 from mlzoo.plugin import ReadWeights
-from mlzoo_mace import equivariant
+from mlzoo_mace import convolution
 from mlzoo_mace.config import (
     Charges,
     Contraction,
@@ -107,7 +107,7 @@ class _Reader:
     def _layer(self, index: int, inputs: Irreps, outputs: Irreps, last: bool) -> Layer:
         theirs, ours, said = f"layers_{index}#", f"layers.{index}.", self.said
         channels, every = self.channels, mlip.irreps(self.max_l, said.include_pseudotensors)
-        messages = tuple(each for each in every if equivariant.paths(inputs, self.max_l, (each,)))
+        messages = tuple(each for each in every if convolution.paths(inputs, self.max_l, (each,)))
         for irrep in inputs:
             self.state[f"{ours}up.weights.{irrep}"] = self._linear(
                 f"{theirs}interaction_block#linear_in", irrep, inputs
@@ -157,7 +157,7 @@ class _Reader:
     def _messages(self, theirs: str, ours: str, inputs: Irreps, messages: Irreps, every: Irreps) -> None:
         """Radial perceptron and the map behind the convolution; their paths are in our order."""
         block, channels = f"{theirs}interaction_block#", self.channels
-        paths = equivariant.paths(inputs, self.max_l, messages)
+        paths = convolution.paths(inputs, self.max_l, messages)
         columns = len(messages) if self.gaunt_messages else len(paths)
         widths = [self.said.num_rbf, *self.said.radial_mlp_hidden, columns * channels]
         weights = [
@@ -177,7 +177,7 @@ class _Reader:
             rows = rows.expand(count, -1, -1) / size**0.5 / self.data.avg_num_neighbors
             self.state[f"{ours}down.weights.{irrep}"] = rows.reshape(count * channels, channels)
 
-    def _gaunt_columns(self, block: str, weight: Tensor, paths: list[equivariant.Path], messages: Irreps) -> Tensor:
+    def _gaunt_columns(self, block: str, weight: Tensor, paths: list[convolution.Path], messages: Irreps) -> Tensor:
         """Products on the sphere as ordinary paths: one weight an irrep, times the Gaunt coefficient of the path.
 
         The average over the sphere of a product of three harmonics of norm one is Wigner's symbol times its own entry at
@@ -277,7 +277,7 @@ def _of(basis: Basis, kept: Tensor, order: int) -> Basis:
     return basis
 
 
-def _gaunt(path: equivariant.Path) -> float:
+def _gaunt(path: convolution.Path) -> float:
     """What a product on the sphere has, over what our path has (sqrt(2l+1) times Wigner's symbol)."""
     assert path.received in products(path.sent, natural(path.harmonic)[-1])
     l1, l2, l3 = degree(path.sent), path.harmonic, degree(path.received)

@@ -1,0 +1,62 @@
+"""The form in which a MACE learns on a CPU: what is done for each edge and each atom in compiled loops."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mlzoo.graph import Graph
+from mlzoo.model import EnergyModel
+from mlzoo_mace.contraction import SymmetricContraction
+from mlzoo_mace.convolution import Geometry
+from mlzoo_mace.kernels.contraction import LARGEST_ORDER, CompiledContraction
+from mlzoo_mace.kernels.convolution import CompiledConvolution
+from mlzoo_mace.kernels.pairs import pairs
+from mlzoo_mace.layer import MaceLayer
+from mlzoo_mace.model import Mace
+
+
+class LearningForm(Mace):
+    """Shares its parameters with the plain form, which is its judge.
+
+    Radial functions are worked out once for both edges of a pair of atoms, where they do not tell its ends apart.
+    """
+
+    kernels = "numba"
+
+    def __init__(self, plain: Mace):
+        EnergyModel.__init__(self)
+        shared = {id(parameter): parameter for parameter in plain.parameters()}
+        self.__dict__.update(copy.deepcopy(plain.__dict__, shared))
+        self.by_pair = plain.config.radial.transform is None and not any(
+            layer.by.radial_mlp.elements or layer.by.pair_factors or layer.by.density for layer in _layers(plain)
+        )
+        for layer in _layers(self):
+            layer.add_module("convolution", CompiledConvolution(layer.convolution))
+            if isinstance(layer.contraction, SymmetricContraction) and _covered(layer.contraction):
+                layer.add_module("contraction", CompiledContraction(layer.contraction))
+
+    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Geometry]:
+        lengths, geometry = super()._geometry(graph, elements)
+        if not self.by_pair:
+            return lengths, geometry
+        first, rows = pairs(graph.edges, graph.n_atoms)
+        return lengths, replace(
+            geometry,
+            sender_elements=geometry.sender_elements[first],
+            receiver_elements=geometry.receiver_elements[first],
+            basis=geometry.basis[first],
+            envelope=None if geometry.envelope is None else geometry.envelope[first],
+            rows=rows,
+        )
+
+
+def _layers(model: Mace) -> list[MaceLayer]:
+    return list(model.layers)  # type: ignore[arg-type]
+
+
+def _covered(contraction: SymmetricContraction) -> bool:
+    return all(each.order <= LARGEST_ORDER for each in contraction.by.couplings)
