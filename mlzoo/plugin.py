@@ -85,6 +85,8 @@ class Training:
     """Parameters by what their entries typically are."""
     form: Callable[[Any], Model] = _itself
     """What learns in a model's place on a CPU: the same parameters and numbers, quicker, and twice differentiable."""
+    heads: bool = False
+    """Whether it learns several levels of theory, each with its own ``Statistics.heads``."""
 
 
 @dataclass(frozen=True)

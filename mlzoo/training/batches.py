@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mlzoo.graph import Bonded, Graph, graph_of
-from mlzoo.training.data import Example
-
-PER_ATOM = frozenset({"forces", "energies", "charges"})
+from mlzoo.graph import Graph, graph_of
+from mlzoo.training.prepared import Per, Prepared, PreparedExamples, row
 
 
 @dataclass(frozen=True)
@@ -31,32 +29,24 @@ class Batch:
         return Batch(self.graph.to(device, dtype), labels, self.weights.to(device), self.atoms.to(device), self.sources)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """An example with its edges."""
-
-    part: Bonded
-    example: Example
-
-
 class PreparedSet(Dataset):
-    """All examples, with their neighbour lists made once."""
+    """All examples, and what is learned of them: one value a structure or one an atom."""
 
-    def __init__(self, prepared: Sequence[Prepared], targets: Sequence[str]):
-        self.prepared, self.targets = list(prepared), list(targets)
+    def __init__(self, examples: PreparedExamples, targets: Mapping[str, Per]):
+        self._prepared, self.edges, self.targets = examples.prepared, examples.edges, dict(targets)
 
     def __len__(self) -> int:
-        return len(self.prepared)
+        return len(self._prepared)
 
     def __getitem__(self, index: int) -> Prepared:
-        return self.prepared[index]
+        return self._prepared[index]
 
     def collate(self, chosen: Sequence[Prepared]) -> Batch:
         atoms = torch.tensor([len(each.example.structure.atomic_numbers) for each in chosen])
         labels = {}
-        for name in self.targets:
-            rows = [_row(each.example, name) for each in chosen]
-            labels[name] = torch.from_numpy(np.concatenate(rows) if name in PER_ATOM else np.stack(rows))
+        for name, per in self.targets.items():
+            rows = [row(each.example, name, per) for each in chosen]
+            labels[name] = torch.from_numpy(np.concatenate(rows) if per == "atom" else np.stack(rows))
         weights = torch.tensor([each.example.weight for each in chosen], dtype=torch.float64)
         sources = tuple(each.example.source for each in chosen)
         return Batch(graph_of([each.part for each in chosen]), labels, weights, atoms, sources)
@@ -103,13 +93,12 @@ class EdgeBudget(Sampler[list[int]]):
         return batches[: len(batches) // self.ranks * self.ranks]
 
 
-def loader(dataset: PreparedSet, sampler: EdgeBudget) -> DataLoader:
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=dataset.collate)
-
-
-def _row(example: Example, name: str) -> np.ndarray:
-    """The label as an array, NaN where it is missing."""
-    shape = {"forces": (len(example.structure.atomic_numbers), 3), "stress": (6,)}.get(name, ())
-    if name in example.labels:
-        return np.asarray(example.labels[name], dtype=np.float64)
-    return np.full(shape, np.nan)
+def loader(dataset: PreparedSet, sampler: EdgeBudget, workers: int = 0) -> DataLoader:
+    """Workers are processes of their own, which read and batch ahead; what they hand over is the same."""
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=dataset.collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )

@@ -60,8 +60,10 @@ class Data(lightning.LightningDataModule):
         return self._loader(self.ready.validation, None)
 
     def _loader(self, dataset: PreparedSet, seed: int | None, rank: int = 0, ranks: int = 1) -> Any:
-        said, edges = self.settings.data, [len(each.part) for each in dataset.prepared]
-        return loader(dataset, EdgeBudget(edges, said.max_edges, said.batch_size, seed, rank, ranks))
+        said = self.settings.data
+        budget = EdgeBudget(dataset.edges, said.max_edges, said.batch_size, seed, rank, ranks)
+        budget.set_epoch(self.trainer.current_epoch)  # workers ask for the first batches before Lightning says it
+        return loader(dataset, budget, said.num_workers)
 
 
 class Log(Callback):

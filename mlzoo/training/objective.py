@@ -11,7 +11,7 @@ from torch import Tensor
 from mlzoo.derivatives import evaluate
 from mlzoo.model import Model
 from mlzoo.structures import SMALLEST_VOLUME
-from mlzoo.training.batches import PER_ATOM, Batch
+from mlzoo.training.batches import Batch
 from mlzoo.training.settings import TargetSettings
 
 
@@ -46,7 +46,8 @@ class Objective:
         found = evaluate(model, batch.graph, asked, create_graph=create_graph)
         if "stress" in self.targets:
             found["stress"] = _stress(found["virial"], batch.graph.cell)
-        return {name: self._errors(name, found[name], batch) for name in self.targets}
+        of_atoms = {each.name for each in model.predicts if each.per == "atom"}
+        return {name: self._errors(name, found[name], batch, name in of_atoms) for name in self.targets}
 
     def loss(
         self, errors: Mapping[str, Errors], epoch: int, count: Callable[[Tensor], Tensor] = lambda own: own
@@ -57,11 +58,11 @@ class Objective:
         ]
         return torch.stack(terms).sum()
 
-    def _errors(self, name: str, found: Tensor, batch: Batch) -> Errors:
+    def _errors(self, name: str, found: Tensor, batch: Batch, of_atoms: bool) -> Errors:
         settings, label = self.targets[name], batch.labels[name]
         error = found.double() - label
         weights = batch.weights
-        if name in PER_ATOM:
+        if of_atoms:
             weights = weights[batch.graph.structure_index]
         if name == "energy":
             error = error / batch.atoms

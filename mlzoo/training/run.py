@@ -6,10 +6,8 @@ import logging
 from typing import Any
 
 from mlzoo.checksums import sha256
-from mlzoo.training.data.looking_over import look_over, overlap
-from mlzoo.training.data.reading import Dataset, files, read_dataset
-from mlzoo.training.data.splitting import split
 from mlzoo.training.fit import Outcome, fit
+from mlzoo.training.gathering import Gathered, gather
 from mlzoo.training.prepare import prepare
 from mlzoo.training.settings import TrainSettings
 
@@ -21,23 +19,15 @@ def run(settings: TrainSettings) -> Outcome:
 
     Raises :class:`InvalidTraining`, and :class:`UnreadableFile` for data that cannot be read.
     """
-    said = settings.data
-    data = read_dataset(list(said.train), said.keys)
-    if said.validation_files:
-        train, validation = data.examples, read_dataset(list(said.validation_files), said.keys).examples
-    else:
-        train, validation = split(data.examples, said.validation)
-    for finding in (*look_over(data.examples), *overlap(train, validation)):
-        log.warning("%s", finding.sentence)
-    log.info("%d structures to learn from, %d to validate with", len(train), len(validation))
-    ready = prepare(settings, train, validation, data.references)
-    return fit(ready, settings, provenance=_provenance(settings, data, len(train)))
+    data = gather(settings.data, list(settings.targets))
+    log.info("%d structures to learn from, %d to validate with", len(data.train), len(data.validation))
+    return fit(prepare(settings, data), settings, provenance=_provenance(settings, data))
 
 
-def _provenance(settings: TrainSettings, data: Dataset, learned: int) -> dict[str, Any]:
+def _provenance(settings: TrainSettings, data: Gathered) -> dict[str, Any]:
     """What a trained weight says of its making (JSON-safe)."""
     return {
         "settings": settings.model_dump(mode="json"),
-        "data": {str(path): sha256(path) for path in files(list(settings.data.train))},
-        "structures": learned,
+        "data": {str(path): sha256(path) for path in data.files},
+        "structures": len(data.train),
     }

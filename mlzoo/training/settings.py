@@ -37,18 +37,55 @@ class ModelSettings(Settings):
     config: dict[str, Any] = {}
 
 
+ReferenceKind = Literal["least_squares", "isolated", "given", "none"]
+
+
+class HeadSettings(Settings):
+    """One level of theory: its structures, and its own energies of the elements."""
+
+    train: tuple[str, ...] = ()  # files or patterns; without any, what in data.train carries the head's name as `head`
+    validation_files: tuple[str, ...] = ()
+    keys: Keys | None = None  # as data.keys where nothing is said; so are the references
+    references: ReferenceKind | None = None
+    reference_energies: dict[str, float] = {}
+
+
 class DataSettings(Settings):
     """Where the labelled structures are, and which of them validate."""
 
-    train: Annotated[tuple[str, ...], MinLen(1)]  # files or patterns
+    train: tuple[str, ...] = ()  # files or patterns, or folders that `mlzoo shard` wrote
     validation: Split = Split()  # what of it validates: a tenth by lot where nothing is said
     validation_files: tuple[str, ...] = ()  # or other files
     keys: Keys = Keys()
-    references: Literal["least_squares", "isolated", "given", "none"] = "least_squares"  # energies of the elements
+    heads: dict[str, HeadSettings] = {}  # by name, where labels are of several levels of theory
+    references: ReferenceKind = "least_squares"  # energies of the elements
     reference_energies: dict[str, float] = {}  # eV by symbol, where given
     max_edges: Count = 20_000  # in a batch; as many structures as fit, but at most batch_size
     batch_size: Count = 16  # structures
     shuffle: bool = True
+    num_workers: Annotated[int, Ge(0)] = 0  # processes that read and batch ahead
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DataSettings:
+        files = (*self.train, *(path for head in self.heads.values() for path in head.train))
+        if not files:
+            raise ValueError("train is missing: name files of labelled structures")
+        if len(self.heads) == 1:
+            raise ValueError("heads has one name: several levels of theory have a head each, and one needs none")
+        if self.references == "given" and not self.reference_energies and not self.heads:
+            raise ValueError("references is 'given', but reference_energies has none")
+        for name, head in self.heads.items():
+            kind, energies = self.references_of(name)
+            if kind == "given" and not energies:
+                raise ValueError(f"references of head {name} is 'given', but reference_energies has none")
+            if not head.train and not self.train:
+                raise ValueError(f"heads.{name} has no files, and there is no train in which its structures could be")
+        return self
+
+    def references_of(self, head: str) -> tuple[ReferenceKind, dict[str, float]]:
+        """Where the energies of the elements of a head come from, and those that are given, in eV by symbol."""
+        own = self.heads.get(head, HeadSettings())
+        return own.references or self.references, own.reference_energies or self.reference_energies
 
 
 class Weight(Settings):
@@ -107,8 +144,6 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:
-        if self.data.references == "given" and not self.data.reference_energies:
-            raise ValueError("data.references is 'given', but data.reference_energies has none")
         if self.license not in (*KNOWN, "unknown"):
             raise ValueError(f"license {self.license!r} is none of {', '.join(KNOWN)}, unknown")
         return self

@@ -1,15 +1,32 @@
-"""What a network wants to know of the data before it is built."""
+"""What a network wants to know of the data before it is built, from one pass over them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
 from mlzoo.errors import InvalidTraining
-from mlzoo.training.data import Example
+from mlzoo.training.compositions import Compositions
+from mlzoo.training.data.example import HEAD, Example
+
+log = logging.getLogger("mlzoo")
+
+References = Callable[[str, Compositions], Mapping[int, float]]
+"""Energies of the elements of a head in eV, by atomic number, from its name and its structures."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Zero and size of the energies of one level of theory."""
+
+    references: Mapping[int, float]  # eV of each element of the data: the zero of the energy
+    shift: float  # eV: the mean of what is left an atom
+    scale: float  # eV: what energies of atoms deviate by, from the forces where there are any
 
 
 @dataclass(frozen=True)
@@ -17,85 +34,104 @@ class Statistics:
     """Of the training data, in the units of ``mlzoo.properties``."""
 
     elements: tuple[int, ...]  # atomic numbers, ascending
-    references: Mapping[int, float]  # eV of each element: the zero of the energy
-    shift: float  # eV: the mean of what is left an atom
-    scale: float  # eV: what energies of atoms deviate by, from the forces where there are any
-    mean_neighbours: float
+    heads: Mapping[str, Head]
     targets: Mapping[str, tuple[float, float]]  # mean and standard deviation of each scalar
+    mean_neighbours: float = math.nan  # within the network's cutoff, which is known when it is built
 
-    @classmethod
-    def of(
-        cls,
-        examples: Sequence[Example],
-        references: Mapping[int, float],
-        mean_neighbours: float,
-        scalars: Sequence[str],
-    ) -> Statistics:
-        elements = elements_of(examples)
-        rest = _residuals(examples, references)
-        forces = [np.asarray(each.labels["forces"]) for each in examples if "forces" in each.labels]
-        if forces:
-            scale = float(np.sqrt(np.mean(np.concatenate([array.ravel() for array in forces]) ** 2)))
-        else:
-            scale = float(rest.std()) if len(rest) else 1.0
-        targets = {}
-        for name in scalars:
-            values = np.array([each.labels[name] for each in examples if name in each.labels], dtype=float)
-            if not len(values):
-                raise InvalidTraining(f"no training structure has the label {name}. Look at data.keys.")
-            targets[name] = float(values.mean()), float(values.std()) or 1.0
-        shift = float(rest.mean()) if len(rest) else 0.0
-        return cls(elements, references, shift, scale or 1.0, mean_neighbours, targets)
+    @property
+    def head(self) -> Head:
+        """Where there is one."""
+        (only,) = self.heads.values()
+        return only
 
 
-def elements_of(examples: Sequence[Example]) -> tuple[int, ...]:
-    return tuple(np.unique(np.concatenate([each.structure.atomic_numbers for each in examples])).tolist())
+def survey(
+    examples: Iterable[Example], heads: Sequence[str], references: References, scalars: Sequence[str]
+) -> Statistics:
+    """Statistics of structures that are read once, of which only a few numbers each are kept.
 
-
-def least_squares(examples: Sequence[Example]) -> dict[int, float]:
-    """Energies of the elements, eV, that leave the least of the energies; of least norm where the data leave it open.
-
-    Raises :class:`InvalidTraining` without a single energy.
+    A single head is that of all structures, whatever they carry. Raises :class:`InvalidTraining` for a head or a scalar
+    without a structure, and for a structure of no head.
     """
-    known = [each for each in examples if "energy" in each.labels]
-    if not known:
-        raise InvalidTraining("no training structure has an energy: give data.references: none or look at data.keys.")
-    elements = elements_of(examples)
-    solution, *_ = np.linalg.lstsq(_counts(known, elements), _energies(known), rcond=None)
-    return dict(zip(elements, solution.tolist(), strict=True))
+    compositions = {name: Compositions() for name in heads}
+    forces, scalar = {name: _Moments() for name in heads}, {name: _Moments() for name in scalars}
+    for example in examples:
+        head = example.head if len(heads) > 1 else heads[0]
+        if head not in compositions:
+            raise InvalidTraining(
+                f"{example.source} is of head {head!r}, which is none of data.heads: {', '.join(heads)}. Add it, or "
+                "leave the structure out."
+            )
+        compositions[head].add(example)
+        if "forces" in example.labels:
+            forces[head].add(example.labels["forces"])
+        for name in scalars:
+            if name in example.labels:
+                scalar[name].add(example.labels[name])
+    for name, moments in scalar.items():
+        if not moments.count:
+            raise InvalidTraining(f"no training structure has the label {name}. Look at data.keys.")
+    elements = tuple(sorted({z for each in compositions.values() for z in each.elements}))
+    return Statistics(
+        elements,
+        {name: _head(name, each, forces[name], references, elements) for name, each in compositions.items()},
+        {name: (moments.mean, moments.deviation or 1.0) for name, moments in scalar.items()},
+    )
+
+
+def _head(name: str, known: Compositions, forces: _Moments, references: References, elements: Sequence[int]) -> Head:
+    if not known.elements:
+        raise InvalidTraining(f"data.heads.{name} has no structure to learn from. Give it files, or take it out.")
+    if missing := [chemical_symbols[z] for z in elements if z not in known.elements]:
+        log.warning("no structure of head %s has %s: its energies of them mean nothing", name, ", ".join(missing))
+    energies = dict.fromkeys(elements, 0.0) | dict(references(name, known))
+    rest = known.residuals(energies)
+    scale = forces.size if forces.count else float(rest.std()) if len(rest) else 1.0
+    return Head(energies, float(rest.mean()) if len(rest) else 0.0, scale or 1.0)
+
+
+class _Moments:
+    """Of numbers that come in parts."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self._squares = 0, 0.0, 0.0  # of deviations from the mean
+
+    def add(self, numbers: float | np.ndarray) -> None:
+        values = np.ravel(np.asarray(numbers, dtype=np.float64))
+        count, mean = self.count + values.size, float(values.mean())
+        between = (mean - self.mean) ** 2 * self.count * values.size / count
+        self._squares += float(np.sum((values - mean) ** 2)) + between
+        self.mean += (mean - self.mean) * values.size / count
+        self.count = count
+
+    @property
+    def deviation(self) -> float:
+        return math.sqrt(self._squares / self.count)
+
+    @property
+    def size(self) -> float:
+        """Root of the mean of the squares."""
+        return math.sqrt(self._squares / self.count + self.mean**2)
+
+
+def least_squares(name: str, known: Compositions) -> dict[int, float]:
+    """Raises :class:`InvalidTraining` without a single energy."""
+    if not len(known):
+        of = f" of head {name}" if name != HEAD else ""
+        raise InvalidTraining(f"no training structure{of} has an energy: give references: none or look at data.keys.")
+    return known.least_squares()
 
 
 def given(energies: Mapping[str, float]) -> dict[int, float]:
     unknown = [symbol for symbol in energies if symbol not in atomic_numbers]
     if unknown:
-        raise InvalidTraining(f"data.reference_energies names {', '.join(unknown)}, which are no elements.")
+        raise InvalidTraining(f"reference_energies names {', '.join(unknown)}, which are no elements.")
     return {atomic_numbers[symbol]: energy for symbol, energy in energies.items()}
 
 
 def complete(references: Mapping[int, float], elements: Sequence[int], where: str) -> dict[int, float]:
-    """Those of these elements. Raises :class:`InvalidTraining` where one is missing."""
+    """As they are. Raises :class:`InvalidTraining` where one of the elements is missing."""
     missing = [chemical_symbols[z] for z in elements if z not in references]
     if missing:
         raise InvalidTraining(f"{where} has no reference energy of {', '.join(missing)}, which the data contain.")
-    return {z: references[z] for z in elements}
-
-
-def _residuals(examples: Sequence[Example], references: Mapping[int, float]) -> np.ndarray:
-    """Energies an atom beyond the references, eV."""
-    known = [each for each in examples if "energy" in each.labels]
-    if not known:
-        return np.empty(0)
-    elements = elements_of(known)
-    energies = np.array([references.get(z, 0.0) for z in elements])
-    counts = _counts(known, elements)
-    return (_energies(known) - counts @ energies) / counts.sum(axis=1)
-
-
-def _counts(examples: Sequence[Example], elements: Sequence[int]) -> np.ndarray:
-    return np.array(
-        [[np.count_nonzero(each.structure.atomic_numbers == z) for z in elements] for each in examples], float
-    )
-
-
-def _energies(examples: Sequence[Example]) -> np.ndarray:
-    return np.array([float(each.labels["energy"]) for each in examples])
+    return dict(references)

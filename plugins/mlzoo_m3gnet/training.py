@@ -9,6 +9,7 @@ from mlzoo.plugin import Training
 from mlzoo.targets import UNITS
 
 if TYPE_CHECKING:
+    from mlzoo.model import Model
     from mlzoo.training.statistics import Statistics
     from mlzoo_m3gnet.model import M3GNet
 
@@ -17,7 +18,7 @@ def complete(fields: Mapping[str, Any], known: Statistics) -> dict[str, Any]:
     """Elements; the scale of the energy, or name, unit, mean and standard deviation of the property."""
     readout = dict(fields.get("readout", {"kind": "energy" if not known.targets else "set2set"}))
     if readout.get("kind", "energy") == "energy":
-        readout.setdefault("scale", known.scale)
+        readout.setdefault("scale", known.head.scale)
     else:
         ((name, (mean, std)),) = known.targets.items()
         readout.setdefault("target", {"name": name, "unit": UNITS.get(name, ""), "mean": mean, "std": std})
@@ -28,8 +29,13 @@ def prepare(model: M3GNet, known: Statistics) -> None:
     """Reference energies of the elements."""
     references = getattr(model, "references", None)
     if references is not None:
-        energies = [known.references[z] + known.shift for z in model.elements]
+        energies = [known.head.references.get(z, 0.0) + known.head.shift for z in model.elements]
         references.energies.copy_(references.energies.new_tensor(energies))
 
 
-TRAINING = Training(complete=complete, prepare=prepare)
+def form(model: M3GNet) -> Model:
+    """The same parameters, with the edge perceptrons in Numba kernels."""
+    return model.learning_form()
+
+
+TRAINING = Training(complete=complete, prepare=prepare, form=form)

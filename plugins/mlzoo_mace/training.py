@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlzoo.errors import InvalidTraining
 from mlzoo.plugin import ParameterGroup, Training
-from mlzoo_mace.config import Irreps, Width, natural
+from mlzoo_mace.config import Charges, Irreps, Width, natural
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,9 +36,10 @@ class Design(BaseModel):
     num_bessel: Width = 8
     radial_hidden: tuple[Width, ...] = (64, 64, 64)
     readout_hidden: Width = 16  # of the last layer; the others read linearly
+    charges: Charges | None = None  # partial charges, which are there as well where the data have them as a target
 
-    def config(self, elements: Sequence[int]) -> dict[str, Any]:
-        """Fields of ``MaceConfig``."""
+    def config(self) -> dict[str, Any]:
+        """Fields of ``MaceConfig``, but for those that follow from the data."""
         messages, silu = natural(self.max_l), {"function": "silu", "scale": SILU}
         layers, inputs = [], natural(0)
         for layer in range(self.layers):
@@ -54,27 +56,32 @@ class Design(BaseModel):
             )  # fmt: skip
             inputs = outputs
         radial = {"count": self.num_bessel, "amplitude": (2 / self.cutoff) ** 0.5}
-        return {
-            "elements": tuple(elements), "cutoff": self.cutoff, "max_l": self.max_l, "radial": radial, "layers": layers,
-        }  # fmt: skip
+        fields = {"cutoff": self.cutoff, "max_l": self.max_l, "radial": radial, "layers": layers}
+        return fields if self.charges is None else {**fields, "charges": self.charges}
 
 
 def complete(fields: Mapping[str, Any], known: Statistics) -> Mapping[str, Any]:
-    """A whole config as it stands, or one designed from a few numbers."""
+    """A whole config as it stands, or one designed from a few numbers. Of several heads none is the one that is meant."""
+    own: dict[str, Any] = {"elements": known.elements, "heads": tuple(known.heads)}
+    own["default_head"] = own["heads"][0] if len(own["heads"]) == 1 else None
+    if "charges" in known.targets:
+        own["charges"] = {}
     if isinstance(fields.get("layers"), list):
-        return {"elements": known.elements, **fields}
-    return Design(**fields).config(known.elements)
+        return {**own, **fields}
+    return {**own, **Design(**fields).config()}
 
 
 def prepare(model: Mace, known: Statistics) -> None:
     """Couplings, reference energies and scale; sums over neighbours are divided by how many there are."""
     for layer in model.layers:
         _prepare_layer(layer, known.mean_neighbours, len(model.elements))  # type: ignore[arg-type]
-    table = model.table
-    for column, z in enumerate(model.elements):
-        table.references[:, column] = known.references[z]
-    table.scale.fill_(known.scale)
-    table.shift.fill_(known.shift)
+    for row, name in enumerate(model.config.heads):
+        head = known.head if len(known.heads) == 1 else known.heads.get(name)
+        if head is None:
+            raise InvalidTraining(f"model.config.heads has {name}, of which data.heads has no structures.")
+        for column, z in enumerate(model.elements):
+            model.table.references[row, column] = head.references.get(z, 0.0)
+        model.table.scale[row], model.table.shift[row] = head.scale, head.shift
 
 
 def _prepare_layer(layer: MaceLayer, neighbours: float, elements: int) -> None:
@@ -124,4 +131,4 @@ def _basis(messages: Irreps, order: int, outputs: Irreps) -> dict[str, tuple[Ten
     return {irrep: polynomial(tensor) for irrep, tensor in basis.items()}
 
 
-TRAINING = Training(complete=complete, prepare=prepare, groups=groups, form=form)
+TRAINING = Training(complete=complete, prepare=prepare, groups=groups, form=form, heads=True)

@@ -18,7 +18,7 @@ from mlzoo.training.settings import TargetSettings, TrainSettings, checked, read
         ({"optimizer": {"learning_rate": -1}}, r"optimizer\.learning_rate: .* \(got -1\)"),
         ({"targets": {}}, "targets"),
         ({"targets": {"energy": {"los": "mae"}}}, r"targets\.energy\.los is not known\. Did you mean loss"),
-        ({"data": {}}, r"data\.train is missing"),
+        ({"data": {}}, r"data: .*train is missing"),
         ({"license": "mine"}, "license 'mine' is none of"),
         ({"data": {"train": ["a"], "references": "given"}}, "reference_energies has none"),
     ],

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlzoo.neighbors import Pairs
 from mlzoo.structures import Structure
 
-TENSORS = {"energy": (), "forces": (-1, 3), "stress": (6,)}
-"""Shapes of the labels that have a name of their own: eV, (A, 3) eV/Å, ASE's six components in eV/Å³."""
+HEAD = "default"
+"""The name of the only head, where the data have no several."""
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,9 @@ class Example:
     weight: float = 1.0  # of all its labels in the loss
     group: str = "all"  # for weights and errors by group
     source: str = ""  # file and frame, for messages
+    neighbours: tuple[float, Pairs] | None = None  # those within so many Å, where they were found before
+
+    @property
+    def head(self) -> str:
+        """The level of theory that its labels are of, where the data have several."""
+        return str(self.structure.conditions.get("head", HEAD))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from mlzoo.errors import InvalidStructure, UnreadableFile
 from mlzoo.structures import SMALLEST_VOLUME, Structure, scalars, structure_from
-from mlzoo.training.data.example import Example
+from mlzoo.training.data.example import HEAD, Example
 from mlzoo.training.data.frames import Frame, broken
 from mlzoo.training.data.keys import LOOKED_FOR, Keys
 
@@ -30,6 +30,7 @@ class Reference:
     atomic_number: int
     energy: float  # eV
     source: str
+    head: str = HEAD
 
 
 def read_frame(frame: Frame, keys: Keys) -> tuple[Example | Reference, dict[str, str]]:
@@ -43,7 +44,8 @@ def read_frame(frame: Frame, keys: Keys) -> tuple[Example | Reference, dict[str,
     structure = _structure(frame, {*chosen.values(), *keys.named.values(), *LOOKED_FOR})
     if "energy" in chosen and _is_isolated(frame, structure, keys):
         energy = _label(frame, keys, structure, "energy", chosen["energy"])
-        return Reference(int(structure.atomic_numbers[0]), float(energy), frame.source), {}
+        head = str(structure.conditions.get("head", HEAD))
+        return Reference(int(structure.atomic_numbers[0]), float(energy), frame.source, head), {}
     labels = {_ours(name): _label(frame, keys, structure, name, key) for name, key in chosen.items()}
     group = str(frame.values.get(keys.group_key, "all"))
     weight = _weight(frame, keys) * keys.group_weights.get(group, 1.0)

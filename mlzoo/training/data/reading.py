@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlzoo.errors import UnreadableFile
-from mlzoo.training.data.example import Example
+from mlzoo.training.data.example import HEAD, Example
 from mlzoo.training.data.frames import Frame, frames
 from mlzoo.training.data.keys import SPELLINGS, Keys
 from mlzoo.training.data.labelling import Reference, as_reference, read_frame
@@ -27,7 +27,7 @@ class Dataset:
     """What stands in some files."""
 
     examples: list[Example] = field(default_factory=list)
-    references: dict[int, float] = field(default_factory=dict)  # energies of free atoms in eV, by atomic number
+    references: dict[str, dict[int, float]] = field(default_factory=dict)  # eV of free atoms, by head and atomic number
     skipped: list[str] = field(default_factory=list)  # why a frame was left out, a sentence each
     found: dict[str, dict[str, int]] = field(default_factory=dict)  # {label: {key of the file: how many frames}}
 
@@ -55,16 +55,28 @@ def read(
             on_skip(str(read_one))
 
 
-def read_dataset(paths: Paths, keys: Keys | None = None, on_error: OnError = "raise") -> Dataset:
+def read_dataset(
+    paths: Paths,
+    keys: Keys | None = None,
+    on_error: OnError = "raise",
+    *,
+    labels: Sequence[str] = (),
+    by_head: bool = False,
+) -> Dataset:
     """Everything at once, as :func:`read` reads it.
+
+    ``labels`` are read under their own names where no key is said and a frame has them; free atoms count for the head
+    that they carry where ``by_head``.
 
     Raises :class:`UnreadableFile` also where no frame has a key or a group that ``keys`` names, where two frames give
     one free atom different energies, and where nothing is left.
     """
     keys = keys or Keys()
     dataset, present = Dataset(), Counter[str]()
-    sources: dict[int, str] = {}
-    for read_one, chosen, beside in _read(paths, keys, on_error):
+    sources: dict[str, dict[int, str]] = {}
+    own = {name: name for name in labels if name not in keys.known}
+    extended = keys.model_copy(update={"labels": {**own, **keys.labels}})
+    for read_one, chosen, beside in _read(paths, extended, on_error):
         present.update(beside)
         for label, key in chosen.items():
             counts = dataset.found.setdefault(label, {})
@@ -72,7 +84,8 @@ def read_dataset(paths: Paths, keys: Keys | None = None, on_error: OnError = "ra
         if isinstance(read_one, Example):
             dataset.examples.append(read_one)
         elif isinstance(read_one, Reference):
-            _keep(read_one, dataset.references, sources)
+            head = read_one.head if by_head else HEAD
+            _keep(read_one, dataset.references.setdefault(head, {}), sources.setdefault(head, {}))
         else:
             dataset.skipped.append(str(read_one))
     _check(dataset, paths, keys, present)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from mlzoo.errors import InvalidSplit
 from mlzoo.structures import Structure
 from mlzoo.training.data.example import Example
+from mlzoo.training.data.examples import Examples
 from mlzoo.training.data.reading import files as files_of
 
 FRACTION = 0.1  # of the examples, where nothing is said
@@ -61,7 +62,7 @@ class Split(BaseModel):
         return self
 
 
-def split(examples: Sequence[Example], how: Split | None = None) -> tuple[list[Example], list[Example]]:
+def split(examples: Sequence[Example], how: Split | None = None) -> tuple[Sequence[Example], Sequence[Example]]:
     """Examples for training and for validation, both in the order in which they came.
 
     A lot depends on the seed and on which structures there are, and not on the order of files and frames nor on their
@@ -81,13 +82,18 @@ def split(examples: Sequence[Example], how: Split | None = None) -> tuple[list[E
         held_back = _in_folds(examples, how.fold_key, how.fold)
     else:
         held_back = _by_lot(examples, how)
-    kept = [example for example, back in zip(examples, held_back, strict=True) if not back]
+    kept = [index for index, back in enumerate(held_back) if not back]
     if not kept and examples:
         raise InvalidSplit(f"all {len(examples)} structures are held back for validation. Leave some to learn from.")
-    return kept, [example for example, back in zip(examples, held_back, strict=True) if back]
+    return _of(examples, kept), _of(examples, [index for index, back in enumerate(held_back) if back])
 
 
-def folds(examples: Sequence[Example], key: str) -> Iterator[tuple[str, list[Example], list[Example]]]:
+def _of(examples: Sequence[Example], indices: Sequence[int]) -> Sequence[Example]:
+    """A list of them, or what is read when it is asked for."""
+    return examples.choose(indices) if isinstance(examples, Examples) else [examples[index] for index in indices]
+
+
+def folds(examples: Sequence[Example], key: str) -> Iterator[tuple[str, Sequence[Example], Sequence[Example]]]:
     """For each value of a column, in order: the value, the examples without it to learn from, and those that have it.
 
     Raises :class:`InvalidSplit` where an example lacks the column or all have the same value.

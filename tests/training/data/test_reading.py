@@ -122,7 +122,7 @@ def test_group_and_weight(written):
 def test_free_atoms_are_references_and_no_examples(written, said):
     atom = Atoms("Cu", info={"config_type": said, "energy": -0.5})
     dataset = read_dataset(written(dimer(energy=-3.0), atom))
-    assert dataset.references == {29: -0.5}
+    assert dataset.references == {"default": {29: -0.5}}
     assert len(dataset.examples) == 1
 
 

@@ -36,7 +36,7 @@ def test_3bpa_free_atoms(shared):
 def test_acac(shared):
     dataset = read_dataset([shared / "data/acac/train_300K.xyz", shared / "data/acac/isolated_atoms.xyz"])
     assert Counter(example.group for example in dataset.examples) == {"300K_MD": 500}
-    assert dataset.references == {1: -13.568422178253735, 6: -1026.8538996116154, 8: -2037.796869412825}
+    assert dataset.references == {"default": {1: -13.568422178253735, 6: -1026.8538996116154, 8: -2037.796869412825}}
     weighted = read(shared / "data/acac/train_300K.xyz", Keys(group_weights={"300K_MD": 0.5}))
     assert next(weighted).weight == 0.5
 
