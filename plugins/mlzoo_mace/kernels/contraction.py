@@ -38,7 +38,7 @@ class CompiledContraction(KeepsFloat64):
             monomials = nn.functional.pad(term.monomials, (0, LARGEST_ORDER - by.order), value=one)
             entries.append(torch.cat([starts[by.irrep] + places[:, 1:], monomials[places[:, 0]]], dim=1))
             self.register_buffer(f"coupling_{index}", term.couplings[tuple(places.T)], persistent=False)  # (N, P)
-        self.entries = torch.cat(entries).numpy()  # (N, 4)
+        self.entries = torch.cat(entries).numpy().astype(np.uint64)  # (N, 4)
 
     def forward(self, features: Features, elements: Int[Tensor, "A"]) -> Features:
         x = torch.cat([features[irrep] for irrep in self.inputs], dim=1)
@@ -47,7 +47,9 @@ class CompiledContraction(KeepsFloat64):
             present, kinds = elements.unique(return_inverse=True)
         else:
             present, kinds = elements.new_zeros(1), torch.zeros_like(elements)
-        product = _Contract.apply(x, self._coefficients(present), kinds.numpy(), self.entries, sum(self.sizes))
+        product = _Contract.apply(
+            x, self._coefficients(present), kinds.numpy().astype(np.uint64), self.entries, sum(self.sizes)
+        )
         return dict(zip(self.outputs, product.split(self.sizes, dim=1), strict=True))  # (A, 2l+1, C)
 
     def _coefficients(self, present: Int[Tensor, "Z"]) -> Float[Tensor, "Z N C"]:

@@ -5,8 +5,11 @@ The sum over atoms a, entries n and channels c,
     S = Σ gradient[a, k(n), c] · coefficients[kind[a], n, c] · x[a, i(n), c] · x[a, j(n), c] · x[a, l(n), c],
 
 gives the contraction as its derivative by the gradient. Lower orders have a last component of x, which is one, among
-their factors. ``entries`` holds a row (k, i, j, l) for each entry.
+their factors. ``entries`` holds a row (k, i, j, l) for each entry, unsigned: a signed index might count from the end,
+which keeps a loop from being vectorised.
 """
+
+import numpy as np
 
 from mlzoo.nn.compiled import compiled
 
@@ -14,49 +17,48 @@ from mlzoo.nn.compiled import compiled
 @compiled
 def contract(x, coefficients, kinds, entries, out):
     """out (A, K, C) += ∂S/∂gradient."""
-    channels = x.shape[2]
-    for a in range(len(kinds)):
-        for n in range(len(entries)):
+    channels = np.uint64(x.shape[2])
+    for a in range(np.uint64(len(kinds))):
+        z = kinds[a]
+        for n in range(np.uint64(len(entries))):
             k, i, j, l = entries[n]
-            o, w, p, q, r = out[a, k], coefficients[kinds[a], n], x[a, i], x[a, j], x[a, l]
             for c in range(channels):
-                o[c] += w[c] * p[c] * q[c] * r[c]
+                out[a, k, c] += coefficients[z, n, c] * x[a, i, c] * x[a, j, c] * x[a, l, c]
 
 
 @compiled
 def slopes(x, coefficients, gradient, kinds, entries, by_x, by_coefficients):
     """by_x += ∂S/∂x, by_coefficients += ∂S/∂coefficients."""
-    channels = x.shape[2]
-    for a in range(len(kinds)):
-        for n in range(len(entries)):
+    channels = np.uint64(x.shape[2])
+    for a in range(np.uint64(len(kinds))):
+        z = kinds[a]
+        for n in range(np.uint64(len(entries))):
             k, i, j, l = entries[n]
-            g, w, p, q, r = gradient[a, k], coefficients[kinds[a], n], x[a, i], x[a, j], x[a, l]
-            dw, dp, dq, dr = by_coefficients[kinds[a], n], by_x[a, i], by_x[a, j], by_x[a, l]
             for c in range(channels):
-                pq = p[c] * q[c]
-                weighted = g[c] * w[c]
-                dw[c] += g[c] * pq * r[c]
-                dr[c] += weighted * pq
-                dp[c] += weighted * q[c] * r[c]
-                dq[c] += weighted * p[c] * r[c]
+                p, q, r, g = x[a, i, c], x[a, j, c], x[a, l, c], gradient[a, k, c]
+                weighted = g * coefficients[z, n, c]
+                by_coefficients[z, n, c] += g * p * q * r
+                by_x[a, i, c] += weighted * q * r
+                by_x[a, j, c] += weighted * p * r
+                by_x[a, l, c] += weighted * p * q
 
 
 @compiled
 def curvatures(x, coefficients, gradient, of_x, of_coefficients, kinds, entries, by_x, by_coefficients, by_gradient):
     """Derivatives of of_x · ∂S/∂x + of_coefficients · ∂S/∂coefficients by x, the coefficients and the gradient, added."""
-    channels = x.shape[2]
-    for a in range(len(kinds)):
-        for n in range(len(entries)):
+    channels = np.uint64(x.shape[2])
+    for a in range(np.uint64(len(kinds))):
+        z = kinds[a]
+        for n in range(np.uint64(len(entries))):
             k, i, j, l = entries[n]
-            g, dg, w, cw = gradient[a, k], by_gradient[a, k], coefficients[kinds[a], n], of_coefficients[kinds[a], n]
-            p, q, r, cp, cq, cr = x[a, i], x[a, j], x[a, l], of_x[a, i], of_x[a, j], of_x[a, l]
-            dw, dp, dq, dr = by_coefficients[kinds[a], n], by_x[a, i], by_x[a, j], by_x[a, l]
             for c in range(channels):
-                pq, pr, qr = p[c] * q[c], p[c] * r[c], q[c] * r[c]
-                along = cp[c] * qr + cq[c] * pr + cr[c] * pq
-                gw, gcw = g[c] * w[c], g[c] * cw[c]
-                dg[c] += w[c] * along + cw[c] * pq * r[c]
-                dw[c] += g[c] * along
-                dp[c] += gcw * qr + gw * (cq[c] * r[c] + cr[c] * q[c])
-                dq[c] += gcw * pr + gw * (cp[c] * r[c] + cr[c] * p[c])
-                dr[c] += gcw * pq + gw * (cp[c] * q[c] + cq[c] * p[c])
+                g, w, cw = gradient[a, k, c], coefficients[z, n, c], of_coefficients[z, n, c]
+                p, q, r = x[a, i, c], x[a, j, c], x[a, l, c]
+                cp, cq, cr = of_x[a, i, c], of_x[a, j, c], of_x[a, l, c]
+                along = (cp * q + p * cq) * r + p * q * cr
+                weighted, along_weighted = g * w, g * cw
+                by_gradient[a, k, c] += w * along + cw * p * q * r
+                by_coefficients[z, n, c] += g * along
+                by_x[a, i, c] += along_weighted * q * r + weighted * (cq * r + cr * q)
+                by_x[a, j, c] += along_weighted * p * r + weighted * (cp * r + cr * p)
+                by_x[a, l, c] += along_weighted * p * q + weighted * (cp * q + cq * p)

@@ -47,13 +47,14 @@ class CompiledConvolution(KeepsFloat64):
             starts[path.received] += 1
             turns.append(_turn(plain, index))
         self.register_buffer("turns", torch.cat(turns), persistent=False)  # (Q, H)
-        self.table, self.sizes = np.array(table), sizes
+        self.table, self.sizes = np.array(table, dtype=np.uint64), sizes
 
     def forward(self, sent: Features, weights: Float[Tensor, "U P C"], edges: Geometry) -> Features:
         x = torch.cat([sent[irrep] for irrep in self.sent], dim=1)  # (A, D, C)
         turned = edges.harmonics @ self.turns.to(x.dtype).T  # (E, Q)
         rows = torch.arange(len(edges.senders)) if edges.rows is None else edges.rows
-        walk = Walk((*_arrays(edges.senders, edges.receivers, rows), self.table), len(x), sum(self.sizes))
+        ends = (each.astype(np.uint64) for each in _arrays(edges.senders, edges.receivers, rows))
+        walk = Walk((*ends, self.table), len(x), sum(self.sizes))
         collected = _Convolve.apply(x, turned, weights.contiguous(), walk)  # (A, K, C)
         parts = zip(self.received, collected.split(self.sizes, dim=1), strict=True)
         return {irrep: part.reshape(len(x), 2 * degree(irrep) + 1, -1) for irrep, part in parts}
