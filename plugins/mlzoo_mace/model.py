@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mlzoo.conditions import Condition
 from mlzoo.errors import InvalidCondition
 from mlzoo.graph import Graph
-from mlzoo.model import EnergyModel
+from mlzoo.model import EnergyModel, Model
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.segments import mean_per_segment
 from mlzoo.properties import Property
@@ -158,6 +158,13 @@ class Mace(EnergyModel):
     def reference_energies(self) -> dict[int, tuple[float, ...]]:
         columns = self.table.references.T.tolist()
         return {z: tuple(energies) for z, energies in zip(self.elements, columns, strict=True)}
+
+    def inference_form(self) -> Model | None:
+        if next(self.parameters()).device.type != "cpu":
+            return None
+        from mlzoo_mace.kernels.form import CompiledMace  # compiles at its first call
+
+        return CompiledMace(self)
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         elements = self.index_of[graph.atomic_numbers]  # (A,)

@@ -108,9 +108,9 @@ def groups(model: Mace) -> list[ParameterGroup]:
 
 def form(model: Mace) -> Mace:
     """Compiled loops, and one radial function for both edges of a pair."""
-    from mlzoo_mace.kernels.form import LearningForm
+    from mlzoo_mace.kernels.form import CompiledMace
 
-    return LearningForm(model)
+    return CompiledMace(model)
 
 
 def _couplings(messages: Irreps, outputs: Irreps, correlation: int) -> list[dict[str, Any]]:

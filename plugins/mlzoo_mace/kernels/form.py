@@ -1,4 +1,4 @@
-"""The form in which a MACE learns on a CPU: what is done for each edge and each atom in compiled loops."""
+"""The form in which a MACE learns and answers on a CPU: what is done for each edge and each atom in compiled loops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.model import Mace
 
 
-class LearningForm(Mace):
+class CompiledMace(Mace):
     """Shares its parameters with the plain form, which is its judge.
 
     Radial functions are worked out once for both edges of a pair of atoms, where they do not tell its ends apart.

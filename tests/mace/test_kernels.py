@@ -1,4 +1,4 @@
-"""The form in which a MACE learns against the plain form: how a loss of forces changes with every parameter."""
+"""Compiled loops against the plain form: how a loss of forces changes with every parameter."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ import mlzoo
 from mlzoo.derivatives import evaluate
 from mlzoo.graph import bonded, graph_of
 from mlzoo.structures import structure_from
-from mlzoo_mace.kernels.form import LearningForm
+from mlzoo_mace.kernels.form import CompiledMace
 from mlzoo_mace.training import TRAINING
 from tests.mace.test_training import designed
 
@@ -51,7 +51,7 @@ def slopes(parameters, form, graph):
 def compare(model, tolerance=1e-10):
     parameters = list(model.requires_grad_(True).parameters())
     form, graph = TRAINING.form(model), crystal_and_molecule(model)
-    assert isinstance(form, LearningForm)
+    assert isinstance(form, CompiledMace)
     loss, expected = slopes(parameters, model, graph)
     own_loss, found = slopes(parameters, form, graph)
     torch.testing.assert_close(own_loss, loss, rtol=tolerance, atol=0)
