@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,9 +94,16 @@ class EdgeBudget(Sampler[list[int]]):
         return batches[: len(batches) // self.ranks * self.ranks]
 
 
+class Patient(DataLoader):
+    """Workers begin when the first batch is asked for, and not when Lightning makes an iterator, before the epoch is said."""
+
+    def __iter__(self) -> Any:
+        yield from super().__iter__()
+
+
 def loader(dataset: PreparedSet, sampler: EdgeBudget, workers: int = 0) -> DataLoader:
     """Workers are processes of their own, which read and batch ahead; what they hand over is the same."""
-    return DataLoader(
+    return Patient(
         dataset,
         batch_sampler=sampler,
         collate_fn=dataset.collate,

@@ -62,7 +62,6 @@ class Data(lightning.LightningDataModule):
     def _loader(self, dataset: PreparedSet, seed: int | None, rank: int = 0, ranks: int = 1) -> Any:
         said = self.settings.data
         budget = EdgeBudget(dataset.edges, said.max_edges, said.batch_size, seed, rank, ranks)
-        budget.set_epoch(self.trainer.current_epoch)  # workers ask for the first batches before Lightning says it
         return loader(dataset, budget, said.num_workers)
 
 

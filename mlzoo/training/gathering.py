@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlzoo.training.data.example import HEAD
+from ase.data import chemical_symbols
+
+from mlzoo.errors import InvalidTraining
+from mlzoo.training.data.example import HEAD, Example
 from mlzoo.training.data.examples import Examples, Part
 from mlzoo.training.data.keys import SPELLINGS, Keys
 from mlzoo.training.data.looking_over import look_over, overlap
-from mlzoo.training.data.reading import files, read_dataset
+from mlzoo.training.data.reading import SAME_ENERGY, files, read_dataset
+from mlzoo.training.data.shards import Shards, index_of, is_sharded
 from mlzoo.training.data.splitting import split
 from mlzoo.training.settings import DataSettings, HeadSettings
 
@@ -60,14 +64,31 @@ class _Reading:
     def take(self, paths: Sequence[str], keys: Keys, head: str | None = None) -> None:
         """All of these files; they are of a head where one is said, and elsewhere of what each frame carries."""
         found = files(list(paths))
+        self.files += [index_of(path) for path in found]
+        for path in found:
+            if is_sharded(path):
+                shards = Shards(path)
+                self._add(shards, shards.references, head)
+        found = [path for path in found if not is_sharded(path)]
         if not found:
             return
-        self.files += found
         own = [name for name in self._targets if name not in SPELLINGS]
         dataset = read_dataset(found, keys, by_head=bool(self._heads) and head is None, labels=own)
-        self.parts.append(Part(dataset.examples, head))
-        for name, energies in dataset.references.items():
-            self.references.setdefault(head or name, {}).update(energies)
+        self._add(dataset.examples, dataset.references, head)
+
+    def _add(
+        self, examples: list[Example] | Shards, references: Mapping[str, Mapping[int, float]], head: str | None
+    ) -> None:
+        self.parts.append(Part(examples, head))
+        for carried, energies in references.items():
+            name = head or (carried if self._heads else HEAD)
+            known = self.references.setdefault(name, {})
+            for z, energy in energies.items():
+                if abs(known.setdefault(z, energy) - energy) > SAME_ENERGY:
+                    raise InvalidTraining(
+                        f"the data have two energies of a free atom of {chemical_symbols[z]}, {known[z]} and {energy} eV. "
+                        "Keep one, or give each level of theory its head (data.heads)."
+                    )
 
 
 def _look_over(every: Examples, train: Examples, validation: Examples, heads: Mapping[str, HeadSettings]) -> None:

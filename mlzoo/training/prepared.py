@@ -58,7 +58,7 @@ class Bonding:
         return Prepared(part, example)
 
 
-class OnDemand(Sequence[Prepared]):
+class OnDemand(Sequence):
     """Nothing is kept: each is read, and its neighbours found, when it is asked for."""
 
     def __init__(self, examples: Examples, bonding: Bonding):

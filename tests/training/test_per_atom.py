@@ -68,7 +68,8 @@ def test_a_label_of_another_shape_is_told_before_training():
 def test_charges_are_learnt_beside_energies(tmp_path):
     """Charges by element, of which a third of the structures know nothing, and one that is charged."""
     frames = [
-        Atoms(each, info={"REF_energy": each.get_potential_energy()}) for each in read(labelled(tmp_path / "a.xyz"), ":")
+        Atoms(each, info={"REF_energy": each.get_potential_energy()})
+        for each in read(labelled(tmp_path / "a.xyz"), ":")
     ]
     for number, atoms in enumerate(frames):
         raw = np.where(atoms.numbers == 13, 0.5, -0.2)

@@ -10,17 +10,18 @@ import numpy as np
 from jaxtyping import Int
 
 from mlzoo.training.data.example import Example
+from mlzoo.training.data.shards import Shards
 
 
 @dataclass(frozen=True)
 class Part:
     """Structures of one origin, and the head that all of them are of, whatever they say."""
 
-    examples: Sequence[Example]
+    examples: list[Example] | Shards
     head: str | None = None
 
 
-class Examples(Sequence[Example]):
+class Examples(Sequence):  # of Example; said to a checker of types, it would read one each time
     """Parts one after the other, or a choice of what is in them; nothing is copied, nothing read before it is asked for."""
 
     def __init__(self, parts: Sequence[Part], places: Int[np.ndarray, "N 2"] | None = None):

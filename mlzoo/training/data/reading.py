@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +73,7 @@ def read_dataset(
     """
     keys = keys or Keys()
     dataset, present = Dataset(), Counter[str]()
-    sources: dict[str, dict[int, str]] = {}
+    free: list[Reference] = []
     own = {name: name for name in labels if name not in keys.known}
     extended = keys.model_copy(update={"labels": {**own, **keys.labels}})
     for read_one, chosen, beside in _read(paths, extended, on_error):
@@ -84,12 +84,21 @@ def read_dataset(
         if isinstance(read_one, Example):
             dataset.examples.append(read_one)
         elif isinstance(read_one, Reference):
-            head = read_one.head if by_head else HEAD
-            _keep(read_one, dataset.references.setdefault(head, {}), sources.setdefault(head, {}))
+            free.append(read_one if by_head else replace(read_one, head=HEAD))
         else:
             dataset.skipped.append(str(read_one))
+    dataset.references.update(references_by_head(free))
     _check(dataset, paths, keys, present)
     return dataset
+
+
+def references_by_head(free: Iterable[Reference]) -> dict[str, dict[int, float]]:
+    """Energies of free atoms in eV, by head and atomic number. Raises :class:`UnreadableFile` where two disagree."""
+    references: dict[str, dict[int, float]] = {}
+    sources: dict[str, dict[int, str]] = {}
+    for each in free:
+        _keep(each, references.setdefault(each.head, {}), sources.setdefault(each.head, {}))
+    return references
 
 
 def read_references(paths: Paths, keys: Keys | None = None) -> dict[int, float]:
