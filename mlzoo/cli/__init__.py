@@ -89,7 +89,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     md: "mlzoo md structure.cif -o run.traj --ensemble nvt --temperature 600 --steps 100",
     evaluate: "mlzoo evaluate m3gnet-emt answers.extxyz -o report.html",
     train: "mlzoo train --init mace structures.xyz",
-    shard: "mlzoo shard answers.extxyz -o shards --cutoff 5",
+    shard: "mlzoo shard structures.xyz -o shards --cutoff 5",
     verify: "mlzoo verify m3gnet-emt --dtype float64",
     convert: "mlzoo convert m3gnet-mp-2021.2.8-pes -o my-weight",
     push: "mlzoo push my-weight owner/my-weight",

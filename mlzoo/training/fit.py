@@ -25,7 +25,7 @@ from mlzoo.training.batches import EdgeBudget, PreparedSet, loader
 from mlzoo.training.checkpoints import WholeCheckpoints
 from mlzoo.training.learner import Learner
 from mlzoo.training.prepare import Ready
-from mlzoo.training.settings import TrainSettings
+from mlzoo.training.settings import TrainSettings, checked
 
 log = logging.getLogger("mlzoo")
 
@@ -144,8 +144,8 @@ def _take_up(folder: Path, settings: TrainSettings) -> Path | None:
     """The checkpoint to go on from. Raises :class:`InvalidTraining` where the folder holds another run."""
     said, page = settings.model_dump(mode="json"), folder / SETTINGS
     if page.is_file():
-        before = read_json(page)
-        different = [name for name in said if name not in LENGTH and said[name] != before.get(name)]
+        now, before = (_essential(each) for each in (settings, checked(read_json(page), str(page))))
+        different = [name for name in now if now[name] != before[name]]
         if different:
             raise InvalidTraining(
                 f"{folder} holds a run with other settings ({', '.join(different)}): choose another output, or delete it."
@@ -156,6 +156,13 @@ def _take_up(folder: Path, settings: TrainSettings) -> Path | None:
     write_json(page, said)
     last = folder / CHECKPOINTS / "last.ckpt"
     return last if last.is_file() else None
+
+
+def _essential(settings: TrainSettings) -> dict[str, Any]:
+    """Without what may differ when a run goes on."""
+    said = settings.model_dump(mode="json", exclude={*LENGTH})
+    said["data"].pop("num_workers")
+    return said
 
 
 def _predictor(ready: Ready, settings: TrainSettings, provenance: dict[str, Any]) -> Predictor:
