@@ -124,8 +124,17 @@ class M3GNet(Model):
             return None
         from mlzoo_m3gnet.kernels.representation import FastRepresentation  # imports Numba
 
+        return self._with_representation(FastRepresentation(self.representation))
+
+    def learning_form(self) -> Model:
+        """The same parameters, with the blocks' edge perceptrons in Numba kernels; twice differentiable, on a CPU."""
+        from mlzoo_m3gnet.kernels.learning import LearningRepresentation  # imports Numba
+
+        return self._with_representation(LearningRepresentation(self.representation))
+
+    def _with_representation(self, representation: nn.Module) -> Model:
         form = copy.copy(self)
-        form._modules = {**self._modules, "representation": FastRepresentation(self.representation)}
+        form._modules = {**self._modules, "representation": representation}
         form.kernels = "numba"
         return form
 
