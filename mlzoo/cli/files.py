@@ -18,8 +18,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread, read
 from ase.io.formats import UnknownFileTypeError, filetype, ioformats
 
-from mlzoo.cli.xyz import Piece, pieces
 from mlzoo.errors import InvalidStructure, UnreadableFile
+from mlzoo.xyz_frames import Piece, pieces
 
 T = TypeVar("T")
 
@@ -87,8 +87,9 @@ def _format(path: Path) -> str:
 
 
 def _xyz_frames(path: Path, wanted: int | slice) -> Iterator[FrameRead]:
-    for number, piece in _select(enumerate(pieces(path)), wanted):
-        yield number, _parsed(piece)
+    with path.open("rb") as file:
+        for number, piece in _select(enumerate(pieces(file)), wanted):
+            yield number, _parsed(piece)
 
 
 def _parsed(piece: Piece) -> Atoms | Exception:

@@ -19,8 +19,8 @@ from ase.io.ulm import N1, VERSION
 
 from mlzoo.cli.console import tell
 from mlzoo.cli.files import check_output, output_format, replacing
-from mlzoo.cli.xyz import pieces
 from mlzoo.errors import UnreadableFile
+from mlzoo.xyz_frames import pieces
 
 FORMATS = {"traj": "NAME.traj (exact)", "extxyz": "NAME.extxyz (8 decimals)"}
 
@@ -64,9 +64,10 @@ def growing(path: Path, description: Mapping[str, Any], *, anew: bool) -> Iterat
 
 def _last_of_xyz(path: Path) -> Atoms | None:
     last = None
-    for piece in pieces(path):
-        if piece.whole:
-            last = piece
+    with path.open("rb") as file:
+        for piece in pieces(file):
+            if piece.whole:
+                last = piece
     end = last.end if last else 0
     if end < path.stat().st_size:
         tell(f"warning: {path} is cut short after its last whole frame; going on from there.")

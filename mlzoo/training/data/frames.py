@@ -5,17 +5,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ase import Atoms
 from ase.io import iread
-from ase.io.extxyz import read_xyz
 from ase.io.formats import UnknownFileTypeError, filetype, ioformats, open_with_compression
 
 from mlzoo.errors import UnreadableFile
 from mlzoo.training.data.json_records import is_json, records
+from mlzoo.xyz_frames import Piece, pieces
 
 CUT_SHORT = (OSError, EOFError, UnicodeDecodeError, zlib.error)
 
@@ -58,53 +57,20 @@ def broken(source: str, why: str) -> UnreadableFile:
 def _xyz_frames(path: Path) -> Iterator[Frame | UnreadableFile]:
     number = -1
     try:
-        with open_with_compression(str(path), "r") as file:
-            for number, (lines, problem) in enumerate(pieces(file)):
-                yield broken(f"{path}:{number}", problem) if problem else _parsed(f"{path}:{number}", lines)
+        with open_with_compression(str(path), "rb") as file:
+            for number, piece in enumerate(pieces(file)):
+                yield _parsed(f"{path}:{number}", piece)
     except CUT_SHORT as error:
         yield broken(f"{path}:{number + 1}", f"{error}. Nothing behind it is read; copy or download the file again.")
 
 
-def _parsed(source: str, lines: list[str]) -> Frame | UnreadableFile:
+def _parsed(source: str, piece: Piece) -> Frame | UnreadableFile:
+    if piece.problem:
+        return broken(source, f"it {piece.problem}. Complete it or take it out of the file.")
     try:
-        return _frame(source, next(read_xyz(StringIO("".join(lines)), 0)))
+        return _frame(source, piece.atoms("strict"))
     except Exception as error:  # whatever ASE's parser stumbles over
         return broken(source, f"{_one_line(error)}. Correct the frame or take it out of the file.")
-
-
-def pieces(lines: Iterator[str]) -> Iterator[tuple[list[str], str]]:
-    """The lines of each frame of an (ext)xyz file, and what is wrong with it, or nothing.
-
-    >>> [problem for _, problem in pieces(iter(["1\\n", "\\n", "H 0 0 0\\n", "2\\n", "\\n", "H 0 0 0\\n"]))]
-    ['', 'it announces 2 atoms and has 1. Complete it or take it out of the file.']
-    """
-    line = next(lines, "")
-    while line:
-        if not line.strip():
-            line = next(lines, "")
-            continue
-        announced, problem = _count(line), ""
-        if announced is None:
-            problem = f"it begins with {line.strip()[:60]!r} instead of the number of atoms. Take it out of the file."
-        taken = [line] if announced is None else [line, next(lines, "")]  # the second line may hold anything
-        line = next(lines, "")
-        while line and _count(line) is None and (announced is None or len(taken) < announced + 2):
-            taken.append(line)
-            line = next(lines, "")
-        if announced is not None and len(taken) < announced + 2:
-            problem = (
-                f"it announces {announced} atoms and has {len(taken) - 2}. Complete it or take it out of the file."
-            )
-        while line.startswith("VEC"):  # lattice vectors written as pseudo-atoms
-            taken.append(line)
-            line = next(lines, "")
-        yield taken, problem
-
-
-def _count(line: str) -> int | None:
-    """The number of atoms, where that is all the line says."""
-    word = line.strip()
-    return int(word) if word.isdigit() else None
 
 
 def _ase_frames(path: Path, kind: str) -> Iterator[Frame | UnreadableFile]:
