@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for."""
 
+import logging
 import os
 import subprocess
 from pathlib import Path
@@ -23,6 +24,14 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture
+def quiet():
+    """Without what loading a weight announces."""
+    logging.getLogger("mlzoo").setLevel(logging.ERROR)
+    yield
+    logging.getLogger("mlzoo").setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Every page in `model_cards` says what is so: of its sources, of its files, of the model that they make."""
 
-import logging
 import re
 from pathlib import Path
 
@@ -58,13 +57,6 @@ def at_hand(shared: Path, card: Card) -> Path:
     if found is None:
         pytest.skip(f"the files of {card.name} are not at hand")
     return found
-
-
-@pytest.fixture
-def quiet():
-    logging.getLogger("mlzoo").setLevel(logging.ERROR)
-    yield
-    logging.getLogger("mlzoo").setLevel(logging.NOTSET)
 
 
 @each_entry

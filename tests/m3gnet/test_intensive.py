@@ -23,12 +23,7 @@ REFERENCE = json.loads((Path(__file__).parents[1] / "reference/m3gnet_intensive.
 EFORM = "M3GNet-MP-2018.6.1-Eform"
 READOUTS = [Set2SetReadout, WeightedMeanReadout, MeanReadout]
 
-
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.getLogger("mlzoo").setLevel(logging.ERROR)
-    yield
-    logging.getLogger("mlzoo").setLevel(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture

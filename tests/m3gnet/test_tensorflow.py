@@ -19,12 +19,7 @@ NAME = "MP-2021.2.8-EFS"
 TOLERANCES = {"energy": 1e-5, "forces": 1e-4, "stress": 1e-6}  # eV an atom, eV/Å, eV/Å³
 FORMS = {"float64": ("float64", True), "float32": ("float32", True), "float32 in kernels": ("float32", False)}
 
-
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.getLogger("mlzoo").setLevel(logging.ERROR)
-    yield
-    logging.getLogger("mlzoo").setLevel(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture
