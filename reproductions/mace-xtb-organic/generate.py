@@ -108,11 +108,8 @@ def _paired(
     ratio = rng.uniform(0.5, 0.65) if close else rng.uniform(0.65, 1.3)
     placed = geometry.beside(numbers, positions, other_numbers, shapes[0], ratio, rng)
     together = np.concatenate([positions, placed])
-    try:
-        if downhill and not close:
-            together = xtb.relaxed(xtb.Xtb(both), together, 6)
-    except xtb.Failed:
-        return []
+    if downhill and not close:
+        together = xtb.relaxed(xtb.Xtb(both), together, 6)
     kind = "close" if close else "pair"
     return _labelled(both, f"{smiles}.{partner}", [(kind, geometry.rattled(together, 0.03, rng))])
 
@@ -134,7 +131,7 @@ def _labelled(numbers: np.ndarray, smiles: str, proposed: Iterable[tuple[str, np
 
 def free_atoms() -> list[Atoms]:
     return [
-        xtb.labelled(np.array([z]), np.zeros((1, 3)), "IsolatedAtom", chemical_symbols[z], unpaired)
+        xtb.labelled(np.array([z]), np.zeros((1, 3)), "IsolatedAtom", f"[{chemical_symbols[z]}]", unpaired)
         for z, unpaired in xtb.UNPAIRED.items()
     ]
 

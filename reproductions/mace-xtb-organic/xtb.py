@@ -41,20 +41,27 @@ class Xtb:
 def labelled(numbers: np.ndarray, positions: np.ndarray, kind: str, smiles: str, unpaired: int = 0) -> Atoms:
     """A frame with its energy and forces, calculated afresh. Raises ``Failed``."""
     energy, forces = Xtb(numbers, unpaired)(positions)
+    smiles = "[H]F" if smiles == "F" else smiles  # a lone F is false in extxyz
     atoms = Atoms(numbers, positions, info={"config_type": kind, "smiles": smiles})
     atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
     return atoms
 
 
 def relaxed(xtb: Xtb, positions: np.ndarray, steps: int) -> np.ndarray:
-    """Positions after at most so many steps downhill, to 0.005 eV/Å."""
+    """Positions after at most so many steps downhill, to 0.005 eV/Å, or the last before the electrons failed."""
+    last = positions
 
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal last
         energy, forces = xtb(flat.reshape(-1, 3))
+        last = flat.reshape(-1, 3).copy()
         return energy, -forces.ravel()
 
     limits = {"maxiter": steps, "gtol": 0.005}
-    return minimize(value, positions.ravel(), jac=True, method="L-BFGS-B", options=limits).x.reshape(-1, 3)
+    try:
+        return minimize(value, positions.ravel(), jac=True, method="L-BFGS-B", options=limits).x.reshape(-1, 3)
+    except Failed:
+        return last
 
 
 def dynamics(xtb: Xtb, positions: np.ndarray, kelvin: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
