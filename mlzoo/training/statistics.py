@@ -44,6 +44,15 @@ class Statistics:
         (only,) = self.heads.values()
         return only
 
+    @property
+    def target(self) -> tuple[str, float, float]:
+        """Name, mean and standard deviation of the scalar. Raises :class:`InvalidTraining` where there is not one."""
+        if len(self.targets) != 1:
+            said = ", ".join(self.targets) or "no such number"
+            raise InvalidTraining(f"this model learns one number of a structure, and targets has {said}. Name one.")
+        ((name, (mean, deviation)),) = self.targets.items()
+        return name, mean, deviation
+
 
 def survey(
     examples: Iterable[Example], heads: Sequence[str], references: References, scalars: Sequence[str]

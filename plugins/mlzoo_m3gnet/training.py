@@ -20,7 +20,7 @@ def complete(fields: Mapping[str, Any], known: Statistics) -> dict[str, Any]:
     if readout.get("kind", "energy") == "energy":
         readout.setdefault("scale", known.head.scale)
     else:
-        ((name, (mean, std)),) = known.targets.items()
+        name, mean, std = known.target
         readout.setdefault("target", {"name": name, "unit": UNITS.get(name, ""), "mean": mean, "std": std})
     return {"elements": known.elements, **fields, "readout": readout}
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def complete(fields: Mapping[str, Any], known: Statistics) -> dict[str, Any]:
     """Elements, Gaussians up to an ångström beyond the cutoff, and name, unit, mean and standard deviation of the property."""
-    ((name, (mean, std)),) = known.targets.items()
+    name, mean, std = known.target
     cutoff = fields.get("cutoff", 5.0)
     own = {
         "elements": known.elements,

@@ -5,9 +5,11 @@ import yaml
 from training.runs import settings
 
 from mlzoo.errors import InvalidTraining
+from mlzoo.registry import architecture
 from mlzoo.training.beginning import beginning
 from mlzoo.training.objective import Objective
 from mlzoo.training.settings import TargetSettings, TrainSettings, checked, read_settings
+from mlzoo.training.statistics import Head, Statistics
 
 
 @pytest.mark.parametrize(
@@ -37,10 +39,20 @@ def test_what_is_no_yaml_and_what_is_none_of_ours(tmp_path):
         read_settings(tmp_path / "config.yaml")
 
 
-@pytest.mark.parametrize("architecture", ["mace", "m3gnet", "megnet"])
-def test_settings_to_begin_with_are_settings(architecture, tmp_path):
-    said = checked(yaml.safe_load(beginning(architecture, tmp_path / "data.xyz")), "beginning")
-    assert said.model.architecture == architecture
+@pytest.mark.parametrize("name", ["mace", "m3gnet", "megnet"])
+def test_settings_to_begin_with_are_settings(name, tmp_path):
+    said = checked(yaml.safe_load(beginning(name, tmp_path / "data.xyz")), "beginning")
+    assert said.model.architecture == name
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"), [({"energy": {}}, "targets has no such number"), ({"a": {}, "b": {}}, "targets has a, b")]
+)
+def test_a_model_of_one_number_asks_for_one(targets, said):
+    scalars = {name: (0.0, 1.0) for name in targets if name != "energy"}
+    known = Statistics((29,), {"default": Head({29: 0.0}, 0.0, 1.0)}, scalars)
+    with pytest.raises(InvalidTraining, match=said):
+        architecture("megnet").training.complete({}, known)
 
 
 def test_many_processes_are_planned():
