@@ -1,122 +1,131 @@
-"""A model from the zoo relaxes a crystal and is held against the potential it has learned from.
+"""A model from the zoo relaxes a drug, moves it for a picosecond at 300 K, and is held against the method it has learned from.
 
-`make demo`, or `python examples/demo.py`: a quarter of a minute, no network, no GPU.
+`make demo`, or `python examples/demo.py`: half a minute, no network, no GPU. What GFN2-xTB says of the molecule, at rest and in
+twenty frames of its own dynamics, stands in `paracetamol.xyz`.
 """
 
+import time
 from pathlib import Path
 
+import ase.io
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from ase import Atoms
-from ase.build import bulk
-from ase.calculators.calculator import Calculator
-from ase.calculators.emt import EMT
-from ase.eos import EquationOfState
-from ase.filters import FrechetCellFilter
+from ase import Atoms, units
+from ase.md.bussi import Bussi
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.neighborlist import natural_cutoffs, neighbor_list
 from ase.optimize import BFGS
-from ase.units import GPa
+from ase.visualize.plot import plot_atoms
 from rich.console import Console
-from rich.table import Table
-from scipy.interpolate import CubicSpline
+from rich.progress import track
 
 import mlzoo
 
+HERE, PICTURES = Path(__file__).parent, Path("demo")
+KELVIN, STEP, STEPS = 300, 0.5, 2000  # K, fs
 console = Console(highlight=False)
-Curves = tuple[np.ndarray, np.ndarray, np.ndarray]  # volume (Å³/atom), energy by the model and by EMT (eV/atom)
 
 
-def cu3au() -> Atoms:
-    """L1₂: gold on the corners of the cube, copper on its faces."""
-    crystal = bulk("Cu", cubic=True, a=3.75)
-    crystal.symbols[0] = "Au"
-    return crystal
-
-
-def relax_a_crystal(calculator: Calculator) -> None:
-    crystal = cu3au().repeat(2)
-    crystal.set_cell(crystal.cell @ [[1.06, 0.03, 0], [0, 0.97, 0.02], [0, 0, 1.02]], scale_atoms=True)
-    crystal.rattle(0.1, seed=1)
-    crystal.calc = calculator
+def relax(molecule: Atoms) -> None:
+    """From a geometry that somebody has shaken."""
+    console.print(f"\n[bold]Relaxing paracetamol[/bold] ({molecule.get_chemical_formula()}, {len(molecule)} atoms)")
+    console.print(" step           eV   max. eV/Å", style="dim")
 
     def show() -> None:
-        force, stress = np.linalg.norm(crystal.get_forces(), axis=1).max(), np.abs(crystal.get_stress()).max() / GPa
-        a, b, c, *angles = crystal.cell.cellpar()
-        energy = crystal.get_potential_energy() / len(crystal)
-        shape = f"{a / 2:.3f} {b / 2:.3f} {c / 2:.3f}   {max(abs(angle - 90) for angle in angles):6.2f}"
-        console.print(f"{optimizer.nsteps:5d} {energy:11.4f} {force:11.3f} {stress:10.2f}    {shape}")
+        force = np.linalg.norm(molecule.get_forces(), axis=1).max()
+        console.print(f"{optimizer.nsteps:5d} {molecule.get_potential_energy():12.4f} {force:11.3f}")
 
-    console.print(f"\n[bold]Relaxing a distorted Cu3Au[/bold] ({len(crystal)} atoms, positions and cell)")
-    console.print(" step     eV/atom   max. eV/Å  max. GPa    a, b, c (Å)         off 90°", style="dim")
-    optimizer = BFGS(FrechetCellFilter(crystal), logfile=None)
-    optimizer.attach(show, interval=10)
-    converged = optimizer.run(fmax=0.01, steps=200)
-    if optimizer.nsteps % 10:
+    optimizer = BFGS(molecule, logfile=None)
+    optimizer.attach(show, interval=15)
+    converged = optimizer.run(fmax=0.01, steps=300)
+    if optimizer.nsteps % 15:
         show()
-    spread = np.ptp(crystal.cell.lengths()) / 2
-    console.print(f"{'Converged' if converged else 'NOT converged'}: cubic again, but for {spread:.3f} Å.")
+    console.print("Converged." if converged else "NOT converged.")
 
 
-def equation_of_state(crystal: Atoms, calculator: Calculator, volumes: np.ndarray) -> np.ndarray:
-    """Energy (eV/atom) of the crystal at each volume (Å³/atom)."""
-    energies = []
-    for volume in volumes:
-        scaled = crystal.copy()
-        scaled.set_cell(crystal.cell * (volume * len(crystal) / crystal.get_volume()) ** (1 / 3), scale_atoms=True)
-        scaled.calc = calculator
-        energies.append(scaled.get_potential_energy() / len(crystal))
-    return np.array(energies)
+def bonds(molecule: Atoms) -> np.ndarray:
+    """Pairs of bonded atoms (B, 2)."""
+    first, second = neighbor_list("ij", molecule, natural_cutoffs(molecule, mult=1.2))
+    return np.stack([first, second], axis=1)[first < second]
 
 
-def compare(crystals: dict[str, Atoms], ours: Calculator) -> dict[str, Curves]:
-    """Print what both potentials say of each crystal; return volumes and both energies for the picture."""
-    table = Table(title="\nm3gnet-emt against EMT itself", title_style="bold", title_justify="left")
-    table.add_column("crystal")
-    for quantity in ("a (Å)", "EMT", "off by", "B (GPa)", "EMT", "off by"):
-        table.add_column(quantity, justify="right")
-    curves, lowest = {}, {}
-    for name, crystal in crystals.items():
-        volumes = crystal.get_volume() / len(crystal) * np.linspace(0.9, 1.09, 12)
-        energies = [equation_of_state(crystal, calculator, volumes) for calculator in (ours, EMT())]
-        fits = [EquationOfState(volumes, curve, eos="birchmurnaghan").fit() for curve in energies]
-        curves[name] = volumes, *energies
-        lowest[name] = np.array([energy for _, energy, _ in fits])
-        (a, a_emt) = ((4 * volume) ** (1 / 3) for volume, _, _ in fits)  # all are cubes of four atoms
-        (b, b_emt) = (modulus / GPa for _, _, modulus in fits)
-        lattice = f"{a:.3f}", f"{a_emt:.3f}", f"{a / a_emt - 1:+.2%}"
-        table.add_row(name, *lattice, f"{b:.0f}", f"{b_emt:.0f}", f"{b / b_emt - 1:+.1%}")
-    console.print(table)
-    mixing = (lowest["Cu3Au"] - 0.75 * lowest["Cu"] - 0.25 * lowest["Au"]) * 1000
-    console.print(f"Energy of Cu3Au from its metals: {mixing[0]:.0f} meV/atom (EMT: {mixing[1]:.0f}).")
-    return curves
+def lengths(molecule: Atoms, pairs: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(molecule.positions[pairs[:, 0]] - molecule.positions[pairs[:, 1]], axis=1)
 
 
-def draw(curves: dict[str, Curves], path: Path) -> None:
-    figure, axes = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
-    for (name, (volumes, ours, emt)), colour in zip(curves.items(), plt.get_cmap("tab10").colors, strict=False):
-        fine = np.linspace(volumes[0], volumes[-1], 200)
-        curve = CubicSpline(volumes, ours - emt.min())(fine) * 1000
-        axes.plot(fine, curve, color=colour, lw=1.8)
-        axes.plot(volumes, (emt - emt.min()) * 1000, "o", color=colour, mfc="white", ms=5)
-        bottom = volumes[emt.argmin()], 0
-        axes.annotate(name.replace("3", "₃"), bottom, (0, -20), textcoords="offset points", color=colour, ha="center")
-    axes.plot([], [], color="0.3", lw=1.8, label="m3gnet-emt")
-    axes.plot([], [], "o", color="0.3", mfc="white", ms=5, label="EMT")
-    axes.set(xlabel="volume (Å³/atom)", ylabel="energy above EMT's minimum (meV/atom)", title="Equation of state")
-    axes.set_ylim(bottom=-25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper right")
+def move(molecule: Atoms) -> np.ndarray:
+    """Dynamics at constant temperature: time (ps), temperature (K), longest bond over its length at rest, of each step."""
+    pairs = bonds(molecule)
+    rest = lengths(molecule, pairs)
+    rng = np.random.default_rng(0)
+    MaxwellBoltzmannDistribution(molecule, temperature_K=KELVIN, rng=rng)
+    Stationary(molecule)
+    dynamics = Bussi(molecule, STEP * units.fs, temperature_K=KELVIN, taut=100 * units.fs, rng=rng)
+    seen, begun = [], time.monotonic()
+    for _ in track(
+        dynamics.irun(STEPS), f"\n{STEPS * STEP / 1000:g} ps at {KELVIN} K", total=STEPS + 1, console=console
+    ):
+        stretched = (lengths(molecule, pairs) / rest).max()
+        seen.append((dynamics.nsteps * STEP / 1000, molecule.get_temperature(), stretched))
+    found = np.array(seen)
+    rate = STEPS / (time.monotonic() - begun)
+    console.print(
+        f"Mean temperature {found[len(found) // 4 :, 1].mean():.0f} K; the longest bond reached {found[:, 2].max():.2f} "
+        f"times its length at rest; {rate:.0f} steps a second."
+    )
+    return found
+
+
+def compare(model: mlzoo.Predictor, rest: Atoms, frames: list[Atoms]) -> tuple[np.ndarray, np.ndarray]:
+    """Components of forces by xTB and by the model (eV/Å), all frames; print how far apart they are."""
+    answers = model.predict([rest, *frames])
+    expected, found = (np.concatenate([forces.ravel() for forces in each]) for each in (
+        [atoms.get_forces() for atoms in frames], [answer["forces"] for answer in answers[1:]]
+    ))  # fmt: skip
+    above = np.array([atoms.get_potential_energy() for atoms in frames]) - rest.get_potential_energy()
+    ours = np.array([answer["energy"] for answer in answers[1:]]) - answers[0]["energy"]
+    console.print(f"\n[bold]Against GFN2-xTB[/bold] in {len(frames)} frames of xTB's own dynamics at {KELVIN} K")
+    console.print(
+        f"Forces: mean error {1000 * np.abs(found - expected).mean():.0f} meV/Å, of {1000 * np.abs(expected).mean():.0f}."
+    )
+    console.print(
+        f"Energy above the molecule at rest: {above.mean():.3f} eV by xTB, {ours.mean():.3f} eV by the model; "
+        f"mean error {1000 * np.abs(ours - above).mean() / len(rest):.1f} meV/atom."
+    )
+    return expected, found
+
+
+def draw(molecule: Atoms, moved: np.ndarray, forces: tuple[np.ndarray, np.ndarray], path: Path) -> None:
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.9), layout="constrained")
+    plot_atoms(molecule, left, rotation="0x,0y,0z", radii=0.45)
+    left.set(title="relaxed")
+    left.set_axis_off()
+    time, temperature = moved[:, 0], moved[:, 1]
+    middle.plot(time, temperature, color="#c44e52", lw=0.8)
+    middle.axhline(KELVIN, color="0.6", lw=0.8)
+    middle.set(xlabel="time (ps)", ylabel="temperature (K)", title=f"dynamics at {KELVIN} K")
+    right.axline((0, 0), slope=1, color="0.6", lw=0.8)
+    right.plot(*forces, "o", ms=2.5, color="#4c72b0", alpha=0.5)
+    right.set(xlabel="GFN2-xTB (eV/Å)", ylabel="mace-xtb-organic (eV/Å)", title="forces", aspect="equal")
+    for axes in (middle, right):
+        axes.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=160)
 
 
 if __name__ == "__main__":
-    model = mlzoo.load("m3gnet-emt")
+    model = mlzoo.load("mace-xtb-organic")
     console.print(f"[bold]{model.name}[/bold], {model.card.terms.name}\n{model.card.summary}")
-    relax_a_crystal(model.calculator())
-    crystals = {name: bulk(name, cubic=True) for name in ("Ni", "Cu", "Pt", "Au")} | {"Cu3Au": cu3au()}
-    picture = Path("demo", "equation_of_state.png")
-    draw(compare(crystals, model.calculator()), picture)
-    console.print(f"Both curves of each crystal are drawn in {picture}")
+    rest, *frames = ase.io.read(HERE / "paracetamol.xyz", ":")
+    molecule = Atoms(rest.symbols, rest.positions)
+    molecule.rattle(0.1, seed=1)
+    molecule.calc = model.calculator()
+    relax(molecule)
+    relaxed = molecule.copy()
+    moved = move(molecule)
+    picture = PICTURES / "paracetamol.png"
+    draw(relaxed, moved, compare(model, rest, frames), picture)
+    console.print(f"\nThe relaxed molecule, its dynamics and both sides' forces are drawn in {picture}")
