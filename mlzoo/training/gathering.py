@@ -42,8 +42,6 @@ def gather(said: DataSettings, targets: Sequence[str]) -> Gathered:
         validation.take(head.validation_files, head.keys or said.keys, name)
     every = train.examples
     learned, checked = (every, validation.examples) if validation.parts else split(every, said.validation)
-    assert isinstance(learned, Examples)
-    assert isinstance(checked, Examples)
     _look_over(every, learned, checked, said.heads)
     return Gathered(learned, checked, train.references, tuple(train.files))
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 import numpy as np
 from annotated_types import Ge, Lt
@@ -62,7 +62,11 @@ class Split(BaseModel):
         return self
 
 
-def split(examples: Sequence[Example], how: Split | None = None) -> tuple[Sequence[Example], Sequence[Example]]:
+@overload
+def split(examples: Examples, how: Split | None = None) -> tuple[Examples, Examples]: ...
+@overload
+def split(examples: Sequence[Example], how: Split | None = None) -> tuple[list[Example], list[Example]]: ...
+def split(examples: Any, how: Split | None = None) -> Any:
     """Examples for training and for validation, both in the order in which they came.
 
     A lot depends on the seed and on which structures there are, and not on the order of files and frames nor on their
@@ -88,12 +92,12 @@ def split(examples: Sequence[Example], how: Split | None = None) -> tuple[Sequen
     return _of(examples, kept), _of(examples, [index for index, back in enumerate(held_back) if back])
 
 
-def _of(examples: Sequence[Example], indices: Sequence[int]) -> Sequence[Example]:
+def _of(examples: Sequence[Example], indices: Sequence[int]) -> Examples | list[Example]:
     """A list of them, or what is read when it is asked for."""
     return examples.choose(indices) if isinstance(examples, Examples) else [examples[index] for index in indices]
 
 
-def folds(examples: Sequence[Example], key: str) -> Iterator[tuple[str, Sequence[Example], Sequence[Example]]]:
+def folds(examples: Sequence[Example], key: str) -> Iterator[tuple[str, list[Example], list[Example]]]:
     """For each value of a column, in order: the value, the examples without it to learn from, and those that have it.
 
     Raises :class:`InvalidSplit` where an example lacks the column or all have the same value.
