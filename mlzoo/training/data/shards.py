@@ -8,8 +8,9 @@ begin, ``first[i]``, and end, ``first[i + 1]``; and its checksum ``crc32[i]``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from mlzoo.training.data.packing import Packed, pack, unpack
 from mlzoo.training.data.reading import Paths, read, references_by_head
 
 INDEX, FORMAT = "shards.json", "mlzoo-shards-1"
-PARTS = ("text", "integers", "floats")
+PARTS: Mapping[str, type] = {"text": np.uint8, "integers": np.int32, "floats": np.float64}
 SIZE = 10_000  # structures in a file, at most
 BYTES = 1 << 28  # and this much, or one structure
 
@@ -58,6 +59,7 @@ class Shards(Sequence):  # of Example
             head: {int(z): energy for z, energy in energies.items()} for head, energies in said["references"].items()
         }  # energies of free atoms in eV, by head and atomic number
         self._first = np.cumsum([0, *(each.structures for each in self.files)])
+        self._begins: dict[int, dict[str, int]] = {}
         for each in self.files:
             found = each.path.stat().st_size if each.path.is_file() else None
             if found != each.bytes:
@@ -73,7 +75,10 @@ class Shards(Sequence):  # of Example
         if not 0 <= index < len(self):
             raise IndexError(index)
         number = int(np.searchsorted(self._first, index, side="right")) - 1
-        return _read(self.files[number].path, int(index - self._first[number]))
+        path = self.files[number].path
+        if number not in self._begins:
+            self._begins[number] = _begins(path)
+        return _read(path, int(index - self._first[number]), self._begins[number])
 
 
 def is_sharded(path: Path) -> bool:
@@ -144,18 +149,43 @@ def _write(path: Path, chunk: Sequence[Packed]) -> None:
             file[part] = np.concatenate([getattr(packed, part) for packed in chunk])
 
 
-def _read(path: Path, number: int) -> Example:
+def _read(path: Path, number: int, begins: Mapping[str, int]) -> Example:
+    """``begins``: byte at which each array begins."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            first = _numbers(file, begins["first"] + 8 * number * len(PARTS), np.int64, 2 * len(PARTS))
+            (checksum,) = _numbers(file, begins["crc32"] + 4 * number, np.uint32, 1)
+            places = zip(PARTS.items(), first[: len(PARTS)].tolist(), first[len(PARTS) :].tolist(), strict=True)
+            parts = [
+                _numbers(file, begins[part] + np.dtype(kind).itemsize * begin, kind, end - begin)
+                for (part, kind), begin, end in places
+            ]
+            packed = Packed(*parts)
+        if packed.checksum != checksum:
+            raise ValueError("its checksum is another")
+    except (OSError, ValueError, MemoryError) as error:
+        raise UnreadableFile(
+            f"{path} is damaged at its structure {number} ({error}). Copy it again, or run `mlzoo shard` again."
+        ) from error
+    return unpack(packed)
+
+
+def _numbers(file: RawIOBase, begin: int, kind: type, count: int) -> np.ndarray:
+    file.seek(begin)
+    numbers: np.ndarray = np.empty(count, kind)
+    if file.readinto(numbers.data.cast("B")) != numbers.nbytes:
+        raise ValueError("it ends before")
+    return numbers
+
+
+def _begins(path: Path) -> dict[str, int]:
+    """Where in a file its arrays begin, each of which is one run of bytes: what is read often is read without HDF5."""
     h5py = _h5py()
     try:
         with h5py.File(path, "r") as file:
-            (begin, end), checksum = file["first"][number : number + 2], file["crc32"][number]
-            parts = [file[part][begin[k] : end[k]] for k, part in enumerate(PARTS)]
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+            return {name: file[name].id.get_offset() for name in ("first", "crc32", *PARTS)}
+    except (OSError, KeyError, RuntimeError) as error:
         raise UnreadableFile(f"{path} is damaged ({error}). Copy it again, or run `mlzoo shard` again.") from error
-    packed = Packed(*parts)
-    if packed.checksum != checksum:
-        raise UnreadableFile(f"{path} is damaged at its structure {number}. Copy it again, or run `mlzoo shard` again.")
-    return unpack(packed)
 
 
 def _h5py() -> Any:

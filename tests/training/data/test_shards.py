@@ -1,5 +1,7 @@
 """Shards give back what was written, one structure at a time, and what is not whole is told by its name."""
 
+import os
+import shutil
 import tracemalloc
 
 import h5py
@@ -89,10 +91,16 @@ def test_only_the_structure_that_is_asked_for_is_read(file, tmp_path, dataset, p
 def test_a_file_that_is_not_whole_is_told_before_anything_is_read(file, tmp_path):
     folder = tmp_path / "shards"
     write_shards(file, folder, size=4)
+    shutil.copytree(folder, tmp_path / "copy")
     whole = (folder / "00001.h5").read_bytes()
     (folder / "00001.h5").write_bytes(whole[:-100])
     with pytest.raises(UnreadableFile, match=rf"00001\.h5 has {len(whole) - 100} bytes of {len(whole)}"):
         Shards(folder)
+    shards = Shards(tmp_path / "copy")
+    assert shards[3].source == f"{file}:3"
+    os.truncate(tmp_path / "copy" / "00000.h5", 3000)
+    with pytest.raises(UnreadableFile, match=r"00000\.h5 is damaged at its structure 3 \(it ends before\)"):
+        shards[3]
     (folder / "00001.h5").write_bytes(bytes(len(whole)))
     with pytest.raises(UnreadableFile, match=r"00001\.h5 is damaged \("):
         list(Shards(folder))
