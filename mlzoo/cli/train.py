@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlzoo.cli.console import tell
+from mlzoo.cli.console import Progress, table, tell
 
 
 def train(
@@ -19,10 +20,12 @@ def train(
         typer.Option("--init", metavar="ARCHITECTURE", help="Print settings to begin with: m3gnet, mace, ..."),
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the settings.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what the run would do; nothing is trained.")] = False,
 ) -> None:
     """Train a model on labelled structures; the same command goes on with a run that was stopped.
 
-    The output folder gets checkpoints, a log and the weight, which `mlzoo.load` and every command take by its path.
+    The output folder gets checkpoints, a log, a report of the errors, and the weight, which `mlzoo.load` and every command
+    take by its path.
     """
     if schema:
         import json
@@ -38,8 +41,24 @@ def train(
         return
     if file is None:
         raise typer.BadParameter("give a file of settings; `mlzoo train --init mace data.xyz > config.yaml` writes one")
-    from mlzoo.training import run
+    from mlzoo.training.run import planned, run
     from mlzoo.training.settings import read_settings
 
-    outcome = run.run(read_settings(file))
-    tell(f"best {outcome.metric:.5g} after {outcome.epochs} epochs; the weight is in {outcome.folder}")
+    settings = read_settings(file)
+    if plan:
+        table(("plan", ""), list(planned(settings).items()))
+        return
+    with ExitStack() as stack:
+        bars: list[Progress] = []  # made when it is known how many epochs there are
+
+        def show(done: int, epochs: int, text: str) -> None:
+            if not bars:
+                bars.append(stack.enter_context(Progress("epoch", epochs)))
+            bars[0].show(done, text)
+
+        outcome = run(settings, show)
+    report = outcome.folder.parent / "report.html"
+    tell(
+        f"best {settings.best_model_metric} {outcome.metric:.5g} of {outcome.epochs} epochs; its errors are in {report}"
+    )
+    tell(f"the weight is in {outcome.folder}")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from mlzoo.errors import InvalidTraining
 from mlzoo.model import Model
 from mlzoo.plugin import Training
+from mlzoo.training import optimizers
 from mlzoo.training.batches import Batch
 from mlzoo.training.objective import Errors, Objective
-from mlzoo.training.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from mlzoo.training.settings import TrainSettings
 
 
 class Learner(lightning.LightningModule):
@@ -42,6 +41,9 @@ class Learner(lightning.LightningModule):
             {f"weight_{name}": self.objective.weight(name, self.current_epoch) for name in self.objective.targets}
         )
 
+        if self.settings.optimizer.optimizer == "schedulefree":
+            self._own().train()
+
     def training_step(self, batch: Batch, index: int) -> Tensor:
         errors = self.objective.errors(self.form, batch, create_graph=True)
         loss = self.objective.loss(errors, self.current_epoch, self._mean_over_ranks)
@@ -60,15 +62,17 @@ class Learner(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._sums = {}
+        if self.settings.optimizer.optimizer == "schedulefree":
+            self._own().eval()  # until the next epoch: checkpoints hold the averaged weights too
 
     def validation_step(self, batch: Batch, index: int) -> None:
         for name, errors in self.objective.errors(self.form, batch, create_graph=False).items():
             self._sums.setdefault(name, []).append(errors)
 
     def on_validation_epoch_end(self) -> None:
-        """Errors over all of the validation data, not means of means."""
+        """Errors over all of the validation data, not means of means; the loss by the last weights, so that epochs compare."""
         total = {name: _added(parts) for name, parts in self._sums.items()}
-        said = {"loss": float(self.objective.loss(total, self.current_epoch))}
+        said = {"loss": float(self.objective.loss(total, self.objective.last_stage))}
         for name, errors in total.items():
             numbers = float(errors.numbers)
             if numbers:
@@ -79,8 +83,18 @@ class Learner(lightning.LightningModule):
         self.log_dict(said, prog_bar=False)
 
     def configure_optimizers(self) -> Any:
-        optimizer = _optimizer(self._training.groups(self.model), self.settings.optimizer)
-        return _scheduled(optimizer, self.settings.schedule, self.settings)
+        said, schedule = self.settings.optimizer, self.settings.schedule
+        batches = int(self.trainer.estimated_stepping_batches) // self.settings.num_epochs
+        optimizer = optimizers.optimizer(self._training.groups(self.model), said, schedule.warmup * batches)
+        if said.optimizer == "schedulefree":
+            return optimizer
+        metric = self.settings.best_model_metric
+        scheduled = optimizers.schedule(optimizer, schedule, self.settings.num_epochs, metric)
+        return {"optimizer": optimizer, "lr_scheduler": scheduled}
+
+    def _own(self) -> Any:
+        """The optimizer without Lightning's cover."""
+        return self.optimizers(use_pl_optimizer=False)
 
 
 def _added(parts: list[Errors]) -> Errors:
@@ -88,40 +102,3 @@ def _added(parts: list[Errors]) -> Errors:
     return Errors(
         *torch.stack([torch.stack([each.double() for each in vars(part).values()]) for part in parts]).sum(dim=0)
     )
-
-
-def _optimizer(groups: Any, said: OptimizerSettings) -> torch.optim.Optimizer:
-    """Adam with a learning rate for each group that is relative to the size of its entries.
-
-    The same as Adam on entries of size one that are multiplied by their size in the network.
-    """
-    kind = torch.optim.AdamW if said.optimizer == "adamw" else torch.optim.Adam
-    options: list[Mapping[str, Any]] = [
-        {
-            "params": list(group.parameters),
-            "lr": said.learning_rate * group.size,
-            "eps": 1e-8 / group.size,
-            "weight_decay": said.weight_decay / (group.size if said.optimizer == "adamw" else group.size**2),
-        }
-        for group in groups
-    ]
-    return kind(options, betas=said.beta, amsgrad=said.amsgrad)  # type: ignore[arg-type]
-
-
-def _scheduled(optimizer: torch.optim.Optimizer, said: ScheduleSettings, settings: TrainSettings) -> Any:
-    if said.lr_scheduler == "plateau":
-        plateau = ReduceLROnPlateau(optimizer, factor=said.factor, patience=said.patience)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": plateau, "monitor": settings.best_model_metric, "interval": "epoch"},
-        }
-
-    def factor(epoch: int) -> float:
-        rise = min(1.0, (epoch + 1) / (said.warmup + 1))
-        if said.lr_scheduler == "exponential":
-            return rise * said.gamma**epoch
-        if said.lr_scheduler == "cosine":
-            return rise * 0.5 * (1 + math.cos(math.pi * min(epoch / settings.num_epochs, 1.0)))
-        return rise
-
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}

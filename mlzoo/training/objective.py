@@ -27,7 +27,7 @@ class Errors:
 
 
 class Objective:
-    """Losses of all targets. An energy counts for each atom; forces and stress for each component."""
+    """Losses of all targets. An energy counts for each atom, or for the structure; forces and stress for each component."""
 
     def __init__(self, targets: Mapping[str, TargetSettings], scales: Mapping[str, float]):
         """``scales``: what errors of a target are measured in, for its loss; one where nothing is said."""
@@ -39,6 +39,11 @@ class Objective:
         for step in sorted(settings.schedule, key=lambda step: step.epoch):
             weight = step.weight if epoch >= step.epoch else weight
         return weight
+
+    @property
+    def last_stage(self) -> int:
+        """The epoch from which on no weight changes any more."""
+        return max((step.epoch for each in self.targets.values() for step in each.schedule), default=0)
 
     def errors(self, model: Model, batch: Batch, *, create_graph: bool) -> dict[str, Errors]:
         """Of every target of a batch."""
@@ -64,14 +69,15 @@ class Objective:
         weights = batch.weights
         if of_atoms:
             weights = weights[batch.graph.structure_index]
-        if name == "energy":
+        if name == "energy" and not settings.per_structure:
             error = error / batch.atoms
         there = torch.isfinite(label)
         error = torch.where(there, error, 0.0)  # a NaN must not reach the gradient
         weight = (weights.reshape(-1, *(1,) * (error.dim() - 1)) * there).expand_as(error)
         scale = self.scales.get(name, 1.0)
+        delta = settings.delta / scale * (_grades(label) if settings.loss == "graded_huber" else 1.0)
         return Errors(
-            loss=(weight * _penalty(error / scale, settings.loss, settings.delta / scale)).sum(),
+            loss=(weight * _penalty(error / scale, settings.loss, delta)).sum(),
             count=weight.sum(),
             absolute=error.detach().abs().sum(),
             square=error.detach().square().sum(),
@@ -79,7 +85,16 @@ class Objective:
         )
 
 
-def _penalty(error: Tensor, kind: str, delta: float) -> Tensor:
+def _grades(forces: Tensor) -> Tensor:
+    """(A, 1) factors on Huber's delta: the larger a reference force, the sooner its errors count linearly.
+
+    Those of mace-torch, by the length of the force in eV/Å.
+    """
+    bounds, factors = forces.new_tensor((100.0, 200.0, 300.0)), forces.new_tensor((1.0, 0.7, 0.4, 0.1))
+    return factors[torch.bucketize(torch.linalg.vector_norm(forces, dim=-1, keepdim=True), bounds, right=True)]
+
+
+def _penalty(error: Tensor, kind: str, delta: float | Tensor) -> Tensor:
     if kind == "mse":
         return error.square()
     if kind == "mae":

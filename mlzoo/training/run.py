@@ -8,20 +8,32 @@ from typing import Any
 from mlzoo.checksums import sha256
 from mlzoo.training.fit import Outcome, fit
 from mlzoo.training.gathering import Gathered, gather
-from mlzoo.training.prepare import prepare
+from mlzoo.training.planning import plan
+from mlzoo.training.prepare import Ready, prepare
+from mlzoo.training.progress import Show
 from mlzoo.training.settings import TrainSettings
 
 log = logging.getLogger("mlzoo")
 
 
-def run(settings: TrainSettings) -> Outcome:
-    """Train as ``settings`` say, or go on where a run with the same output folder was stopped.
+def run(settings: TrainSettings, show: Show | None = None) -> Outcome:
+    """Train as ``settings`` say, or go on where a run with the same output folder was stopped; ``show`` is told how far.
 
     Raises :class:`InvalidTraining`, and :class:`UnreadableFile` for data that cannot be read.
     """
+    data, ready = _ready(settings)
+    return fit(ready, settings, provenance=_provenance(settings, data), show=show)
+
+
+def planned(settings: TrainSettings) -> dict[str, str]:
+    """What a run would do, in words; nothing is written. Raises as :func:`run` does."""
+    return plan(_ready(settings)[1], settings)
+
+
+def _ready(settings: TrainSettings) -> tuple[Gathered, Ready]:
     data = gather(settings.data, list(settings.targets))
     log.info("%d structures to learn from, %d to validate with", len(data.train), len(data.validation))
-    return fit(prepare(settings, data), settings, provenance=_provenance(settings, data))
+    return data, prepare(settings, data)
 
 
 def _provenance(settings: TrainSettings, data: Gathered) -> dict[str, Any]:

@@ -100,18 +100,40 @@ class TargetSettings(Settings):
 
     weight: NotNegative = 1.0
     schedule: tuple[Weight, ...] = ()  # other weights from later epochs on, as in stage two
-    loss: Literal["mse", "mae", "huber"] = "mse"
-    delta: Positive = 0.01  # of Huber's loss, in the target's unit
+    loss: Literal["mse", "mae", "huber", "graded_huber"] = "mse"
+    delta: Positive = 0.01  # of Huber's loss, in the target's unit; graded: less where the reference force is large
+    per_structure: bool = False  # an energy's error is that of the structure, and not of each of its atoms
+    scale: Positive | None = None  # what the network's output is multiplied with; from the data where nothing is said
 
 
 class OptimizerSettings(Settings):
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "schedulefree"] = "adam"
     learning_rate: Positive = 0.005
     weight_decay: NotNegative = 0.0
     amsgrad: bool = False
     beta: tuple[float, float] = (0.9, 0.999)
     grad_clip_norm: Positive | None = 10.0
     ema: Annotated[float, Ge(0), Le(1)] | None = 0.99  # decay of the averaged weights, which are those that are kept
+
+    @model_validator(mode="before")
+    @classmethod
+    def _schedule_free(cls, said: Any) -> Any:
+        """The schedule-free optimizer averages by itself."""
+        free = isinstance(said, Mapping) and said.get("optimizer") == "schedulefree"
+        return {"ema": None, **said} if free else said
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OptimizerSettings:
+        if self.optimizer == "schedulefree" and (self.ema is not None or self.amsgrad):
+            raise ValueError("optimizer schedulefree averages the weights by itself: leave out ema and amsgrad")
+        return self
+
+
+class LearningRateStep(Settings):
+    """A factor on the learning rate from an epoch on, as in stage two."""
+
+    epoch: Annotated[int, Ge(1)]
+    factor: Positive
 
 
 class ScheduleSettings(Settings):
@@ -120,6 +142,20 @@ class ScheduleSettings(Settings):
     factor: Annotated[float, Gt(0), Le(1)] = 0.8  # where the metric does not fall any more (plateau)
     patience: Annotated[int, Ge(0)] = 20  # epochs without a better metric, before that
     warmup: Annotated[int, Ge(0)] = 0  # epochs in which the learning rate rises from zero
+    steps: tuple[LearningRateStep, ...] = ()  # factors besides, each from its epoch on
+
+    def rise(self, epoch: int) -> float:
+        """What the warm-up leaves of the learning rate."""
+        return min(1.0, (epoch + 1) / (self.warmup + 1))
+
+
+class CardSettings(Settings):
+    """What the card of the weight shall say that the data do not."""
+
+    theory: str = "not stated"  # level of theory of the labels
+    dispersion: str = "not stated"
+    citation: str = ""  # BibTeX
+    copyright: str | None = None  # the notice that copies must keep
 
 
 class TrainSettings(Settings):
@@ -138,12 +174,41 @@ class TrainSettings(Settings):
     output: str = "run"  # folder
     license: str = "unknown"  # of the weights, as on the card
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")] = "trained"
+    card: CardSettings = CardSettings()
+    log_interval: Count = 1  # epochs from one row of the log to the next
+    checkpoint_interval: Count = (
+        1  # epochs from one state that a run can go on from to the next; the best is always kept
+    )
+    tensorboard: bool = False  # the log for TensorBoard as well
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: Count = 1  # processes a node
     num_nodes: Count = 1
 
+    @model_validator(mode="before")
+    @classmethod
+    def _schedule_free(cls, said: Any) -> Any:
+        """The schedule-free optimizer has no schedule but its warm-up."""
+        free = isinstance(said, Mapping) and isinstance(said.get("optimizer"), Mapping)
+        if (
+            free
+            and said["optimizer"].get("optimizer") == "schedulefree"
+            and isinstance(said.get("schedule", {}), Mapping)
+        ):
+            return {**said, "schedule": {"lr_scheduler": "constant", **said.get("schedule", {})}}
+        return said
+
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:
+        schedule = self.schedule
+        if self.optimizer.optimizer == "schedulefree" and (schedule.lr_scheduler != "constant" or schedule.steps):
+            raise ValueError(
+                "optimizer schedulefree needs no schedule: leave out lr_scheduler and steps (warmup it knows)"
+            )
+        for name, target in self.targets.items():
+            if target.loss == "graded_huber" and name != "forces":
+                raise ValueError(f"targets.{name}: graded_huber is for forces, by the size of their references")
+            if target.per_structure and name != "energy":
+                raise ValueError(f"targets.{name}: per_structure is for energy, which counts for each atom otherwise")
         if self.license not in (*KNOWN, "unknown"):
             raise ValueError(f"license {self.license!r} is none of {', '.join(KNOWN)}, unknown")
         return self

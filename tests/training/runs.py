@@ -9,6 +9,11 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
+from mlzoo.training.fit import Outcome
+from mlzoo.training.log import read_log
+from mlzoo.training.run import run
+from mlzoo.training.settings import checked
+
 SMALL = {"node_width": 8, "edge_width": 8, "hidden_width": 8, "blocks": 1, "cutoff": 4.0, "threebody_cutoff": 3.0}
 
 
@@ -41,3 +46,15 @@ def settings(file: Path, output: Path, **changes: Any) -> dict[str, Any]:
         "device": "cpu",
     }
     return said | changes
+
+
+def trained(said: dict[str, Any]) -> Outcome:
+    return run(checked(said, "test"))
+
+
+def tensors(folder: Path) -> bytes:
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+def rows(folder: Path) -> list[dict[str, float]]:
+    return read_log(folder / "log.csv")

@@ -1,22 +1,13 @@
 """A run learns, keeps its best, goes on where it was stopped bit for bit, and says what is wrong."""
 
-import csv
-import json
-import signal
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
 import torch
 from ase.io import read, write
-from training.runs import labelled, settings
+from training.runs import labelled, rows, settings, tensors, trained
 
 import mlzoo
 from mlzoo.errors import InvalidTraining
-from mlzoo.training.run import run
-from mlzoo.training.settings import checked
 
 
 @pytest.fixture(scope="module")
@@ -24,20 +15,12 @@ def file(tmp_path_factory):
     return labelled(tmp_path_factory.mktemp("data") / "metals.xyz")
 
 
-def trained(said):
-    return run(checked(said, "test"))
-
-
-def tensors(folder):
-    return (folder / "model" / "model.safetensors").read_bytes()
-
-
 def test_it_learns_and_what_it_learned_is_a_model_like_any_other(file, tmp_path):
     said = settings(file, tmp_path / "run", num_epochs=80, optimizer={"learning_rate": 0.02, "ema": 0.9})
     outcome = trained(said)
-    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
-    assert [int(row["epoch"]) for row in rows] == list(range(80))
-    assert float(rows[-1]["loss"]) < 0.2 * float(rows[0]["loss"])
+    told = rows(tmp_path / "run")
+    assert [row["epoch"] for row in told] == list(range(80))
+    assert told[-1]["loss"] < 0.2 * told[0]["loss"]
     model = mlzoo.load(outcome.folder)
     frames = read(file, ":")
     expected = np.array([atoms.get_forces() for atoms in frames])
@@ -54,34 +37,6 @@ def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(file, tmp_path)
     assert tensors(tmp_path / "parts") != tensors(tmp_path / "whole")
     trained(settings(file, tmp_path / "parts", num_epochs=4))
     assert tensors(tmp_path / "parts") == tensors(tmp_path / "whole")
-
-
-KILLED = """
-    import json, os, signal, sys
-    from mlzoo.training import checkpoints
-    from mlzoo.training.run import run
-    from mlzoo.training.settings import checked
-    where, count = sys.argv[2], 0
-    def fatal(*arguments):  # in the middle of the third checkpoint, or when it is whole but not in its place
-        global count
-        count += 1
-        if count == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return kept(*arguments)
-    kept = getattr(checkpoints.os if where == "fsync" else checkpoints.torch, where)
-    setattr(checkpoints.os if where == "fsync" else checkpoints.torch, where, fatal)
-    run(checked(json.loads(sys.argv[1]), "test"))
-"""
-
-
-@pytest.mark.parametrize("where", ["fsync", "save"])
-def test_a_kill_inside_the_writing_of_a_checkpoint_loses_nothing(file, tmp_path, where):
-    trained(settings(file, tmp_path / "whole", num_epochs=4))
-    said = settings(file, tmp_path / "killed", num_epochs=4)
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), json.dumps(said), where]
-    assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
-    trained(said)
-    assert tensors(tmp_path / "killed") == tensors(tmp_path / "whole")
 
 
 def test_a_folder_of_another_run_is_left_alone(file, tmp_path):

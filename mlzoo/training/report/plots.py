@@ -16,6 +16,7 @@ from mlzoo.training.report.words import escaped, number, title
 
 LINE, POINTS = "#888888", "#1f5f8b"
 TIMES = ("epoch", "step")  # what a learning curve may run along
+WHOSE = ("train", "training", "validation", "valid", "val", "test", "mae", "rmse")  # series that share a picture
 
 
 def parity(quantity: str, pairs: Float[np.ndarray, "K 2"], unit: str, seen: int) -> str:
@@ -39,7 +40,7 @@ def parity(quantity: str, pairs: Float[np.ndarray, "K 2"], unit: str, seen: int)
 def learning_curves(curve: Sequence[Mapping[str, Any]]) -> list[str]:
     """HTML pictures of everything in the rows of a learning curve that is a number, over the epoch.
 
-    Rows may hold dicts. Series that differ only in whose they are, train or validation, share a picture.
+    Rows may hold dicts. Series that differ only in whose they are, train or validation, share a picture; so do MAE and RMSE.
     """
     rows = [_flat(row) for row in curve]
     along = next((name for name in TIMES if all(name in row for row in rows)), "")
@@ -85,7 +86,7 @@ def _split(name: str) -> tuple[str, str]:
     (('validation', 'energy mae'), ('train', 'loss'), ('', 'learning rate'))
     """
     words = name.replace("_", " ").replace(".", " ").replace("/", " ").split()
-    if len(words) > 1 and words[0] in ("train", "training", "validation", "valid", "val", "test"):
+    if len(words) > 1 and words[0] in WHOSE:
         return words[0], " ".join(words[1:])
     return "", " ".join(words)
 
