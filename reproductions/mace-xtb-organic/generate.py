@@ -1,6 +1,7 @@
 """Make the data set: python generate.py FOLDER [--seed 0] [--processes 1]
 
-Writes train.xyz, validation.xyz, test.xyz and twenty.xyz (start structures for dynamics) as extxyz in eV and Å.
+Writes train.xyz, validation.xyz, test.xyz, twenty.xyz (start structures for dynamics) and paracetamol.xyz (to be shown) as
+extxyz in eV and Å.
 Needs `pip install mlzoo[datagen]`; about twenty minutes on one core.
 """
 
@@ -129,6 +130,16 @@ def _labelled(numbers: np.ndarray, smiles: str, proposed: Iterable[tuple[str, np
     return frames
 
 
+def shown(name: str, seed: int) -> list[Atoms]:
+    """One drug, relaxed, and twenty frames of its dynamics at 300 K: small enough to be kept with the code."""
+    smiles = molecules.DRUGS[name]
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    mol = geometry.molecule(smiles)
+    numbers = geometry.atomic_numbers(mol)
+    start = xtb.relaxed(xtb.Xtb(numbers), geometry.conformers(mol, 5, int(rng.integers(2**31)))[0], 300)
+    return _labelled(numbers, smiles, [("relaxed", start), *_moving(mol, start, 300.0, 100, 30, 20, rng)])
+
+
 def free_atoms() -> list[Atoms]:
     return [
         xtb.labelled(np.array([z]), np.zeros((1, 3)), "IsolatedAtom", f"[{chemical_symbols[z]}]", unpaired)
@@ -172,6 +183,7 @@ def main() -> None:
     said = parser.parse_args()
     said.folder.mkdir(parents=True, exist_ok=True)
 
+    saved(said.folder / "paracetamol.xyz", [shown("paracetamol", said.seed)])
     train, validation = molecules.divided(said.seed)
     small = [each for each in train if geometry.molecule(each).GetNumAtoms() <= 12]
     partners = tuple(small + len(small) // 3 * ["O"])  # a quarter of all pairs are with water
