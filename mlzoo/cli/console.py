@@ -50,7 +50,7 @@ class _Notices(logging.Handler):
         text = record.getMessage()
         if text not in self._told:
             self._told.add(text)
-            tell(f"{record.levelname.lower()}: {text}")
+            tell(text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}")
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlzoo.cli.console import Progress, table, tell
+from mlzoo.cli.console import Progress, table
 
 
 def train(
@@ -44,6 +45,7 @@ def train(
     from mlzoo.training.run import planned, run
     from mlzoo.training.settings import read_settings
 
+    logging.getLogger("mlzoo").setLevel(logging.INFO)  # a line for each epoch
     settings = read_settings(file)
     if plan:
         table(("plan", ""), list(planned(settings).items()))
@@ -56,9 +58,4 @@ def train(
                 bars.append(stack.enter_context(Progress("epoch", epochs)))
             bars[0].show(done, text)
 
-        outcome = run(settings, show)
-    report = outcome.folder.parent / "report.html"
-    tell(
-        f"best {settings.best_model_metric} {outcome.metric:.5g} of {outcome.epochs} epochs; its errors are in {report}"
-    )
-    tell(f"the weight is in {outcome.folder}")
+        run(settings, show)

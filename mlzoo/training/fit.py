@@ -22,8 +22,10 @@ from mlzoo.training.log import FILE, Log, TensorBoard
 from mlzoo.training.planning import batches
 from mlzoo.training.prepare import Ready
 from mlzoo.training.progress import Progress, Show, units_of
-from mlzoo.training.publishing import MODEL, publish
+from mlzoo.training.publishing import MODEL, REPORT, publish
 from mlzoo.training.settings import TrainSettings
+
+log = logging.getLogger("mlzoo")
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ def fit(
             tensors = {name.removeprefix("model."): tensor for name, tensor in kept["state_dict"].items()}
             ready.model.load_state_dict(tensors)
             publish(ready, settings, provenance or {}, trainer.strategy.root_device)
+            log.info("best epoch by %s: %.5g; the weight is in %s", best.monitor, best.best_model_score, folder / MODEL)
+            log.info("its errors on the validation set are in %s", folder / REPORT)
     return Outcome(folder / MODEL, float(best.best_model_score or "nan"), trainer.current_epoch)
 
 

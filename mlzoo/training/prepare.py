@@ -48,6 +48,7 @@ def prepare(settings: TrainSettings, data: Gathered) -> Ready:
         )
     scalars = [name for name in settings.targets if name not in DERIVED]
     known = statistics.survey(data.train, heads, _references(settings, data.references), scalars)
+    known = _with_given_scales(known, settings)
     config = _config(architecture, settings, known)
     torch.manual_seed(settings.seed)
     model = architecture.build(config)
@@ -63,6 +64,14 @@ def prepare(settings: TrainSettings, data: Gathered) -> Ready:
         architecture, config, model, Objective(settings.targets, scales), PreparedSet(train, targets),
         PreparedSet(validation, targets),
     )  # fmt: skip
+
+
+def _with_given_scales(known: Statistics, settings: TrainSettings) -> Statistics:
+    """Those of the data where nothing is said."""
+    given = {name: target.scale for name, target in settings.targets.items() if target.scale is not None}
+    heads = {name: replace(head, scale=given.get("energy", head.scale)) for name, head in known.heads.items()}
+    targets = {name: (mean, given.get(name, deviation)) for name, (mean, deviation) in known.targets.items()}
+    return replace(known, heads=heads, targets=targets)
 
 
 def _targets(architecture: Architecture, model: Model, settings: TrainSettings) -> dict[str, Per]:

@@ -207,6 +207,8 @@ class TrainSettings(Settings):
         for name, target in self.targets.items():
             if target.loss == "graded_huber" and name != "forces":
                 raise ValueError(f"targets.{name}: graded_huber is for forces, by the size of their references")
+            if target.scale is not None and name in ("forces", "stress"):
+                raise ValueError(f"targets.{name}: scale is that of the energy, whose derivatives {name} are")
             if target.per_structure and name != "energy":
                 raise ValueError(f"targets.{name}: per_structure is for energy, which counts for each atom otherwise")
         if self.license not in (*KNOWN, "unknown"):

@@ -1,5 +1,7 @@
 """A run learns, keeps its best, goes on where it was stopped bit for bit, and says what is wrong."""
 
+import resource
+
 import numpy as np
 import pytest
 import torch
@@ -31,12 +33,54 @@ def test_it_learns_and_what_it_learned_is_a_model_like_any_other(file, tmp_path)
     assert [each for each in model.verify() if not each.holds] == []
 
 
-def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(file, tmp_path):
-    trained(settings(file, tmp_path / "whole", num_epochs=4))
-    trained(settings(file, tmp_path / "parts", num_epochs=2))
+OPTIMIZERS = {
+    "adam": {"schedule": {"lr_scheduler": "plateau", "patience": 0, "warmup": 1}},
+    "schedulefree": {"optimizer": {"optimizer": "schedulefree", "learning_rate": 0.01}, "schedule": {"warmup": 1}},
+}
+
+
+@pytest.mark.parametrize("said", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
+def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(file, tmp_path, said):
+    trained(settings(file, tmp_path / "whole", num_epochs=4, **said))
+    trained(settings(file, tmp_path / "parts", num_epochs=2, **said))
     assert tensors(tmp_path / "parts") != tensors(tmp_path / "whole")
-    trained(settings(file, tmp_path / "parts", num_epochs=4))
+    trained(settings(file, tmp_path / "parts", num_epochs=4, **said))
     assert tensors(tmp_path / "parts") == tensors(tmp_path / "whole")
+
+
+def test_states_to_go_on_from_are_kept_at_intervals_and_at_the_end(file, tmp_path):
+    """Three epochs of four are learned again; the rows of the log are not there twice."""
+    said = settings(file, tmp_path / "run", checkpoint_interval=3, log_interval=2)
+
+    def last():
+        return torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=False)["epoch"]
+
+    trained(said | {"num_epochs": 4})
+    assert last() == 3
+    trained(said | {"num_epochs": 8})
+    assert last() == 7
+    assert [row["epoch"] for row in rows(tmp_path / "run")] == [0, 2, 4, 6]
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stands(file, tmp_path):
+    trained(settings(file, tmp_path / "whole", num_epochs=4))
+    trained(settings(file, tmp_path / "run", num_epochs=2))
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    before, limits = last.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (20_000, limits[1])
+    )  # bytes of a file: the log fits, a checkpoint does not
+    try:
+        with pytest.raises(
+            InvalidTraining, match=r"cannot be written to: .* Make room and give the same command again"
+        ):
+            trained(settings(file, tmp_path / "run", num_epochs=4))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert last.read_bytes() == before
+    assert sorted(each.name for each in last.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
+    trained(settings(file, tmp_path / "run", num_epochs=4))
+    assert tensors(tmp_path / "run") == tensors(tmp_path / "whole")
 
 
 def test_a_folder_of_another_run_is_left_alone(file, tmp_path):

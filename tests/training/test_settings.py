@@ -21,6 +21,14 @@ from mlzoo.training.statistics import Head, Statistics
         ({"targets": {}}, "targets"),
         ({"targets": {"energy": {"los": "mae"}}}, r"targets\.energy\.los is not known\. Did you mean loss"),
         ({"data": {}}, r"data: .*train is missing"),
+        ({"optimizer": {"optimizer": "schedulefree", "ema": 0.9}}, "averages the weights by itself: leave out ema"),
+        (
+            {"optimizer": {"optimizer": "schedulefree"}, "schedule": {"lr_scheduler": "cosine"}},
+            "schedulefree needs no schedule: leave out lr_scheduler",
+        ),
+        ({"targets": {"energy": {"loss": "graded_huber"}}}, r"targets\.energy: graded_huber is for forces"),
+        ({"targets": {"forces": {"per_structure": True}}}, r"targets\.forces: per_structure is for energy"),
+        ({"targets": {"forces": {"scale": 2}}}, r"targets\.forces: scale is that of the energy"),
         ({"license": "mine"}, "license 'mine' is none of"),
         ({"data": {"train": ["a"], "references": "given"}}, "reference_energies has none"),
     ],
@@ -55,10 +63,17 @@ def test_a_model_of_one_number_asks_for_one(targets, said):
         architecture("megnet").training.complete({}, known)
 
 
-def test_many_processes_are_planned():
+def test_many_processes_are_settings():
     said = settings("a.xyz", "b", devices=8, num_nodes=4)  # type: ignore[arg-type]
     assert checked(said, "x").num_nodes == 4
     assert TrainSettings.model_json_schema()["properties"]["devices"]
+
+
+def test_settings_that_are_written_are_read_as_the_same():
+    said = settings("a.xyz", "b", optimizer={"optimizer": "schedulefree"})  # type: ignore[arg-type]
+    once = checked(said, "x")
+    assert (once.optimizer.ema, once.schedule.lr_scheduler) == (None, "constant")
+    assert checked(once.model_dump(mode="json"), "x") == once
 
 
 def test_weights_of_targets_change_on_schedule():

@@ -1,0 +1,37 @@
+"""A run is planned without the machines that it is for."""
+
+import pytest
+import yaml
+from training.runs import labelled, settings
+from typer.testing import CliRunner
+
+from mlzoo.cli import app
+from mlzoo.errors import InvalidTraining
+from mlzoo.training.run import planned
+from mlzoo.training.settings import checked
+
+
+def test_four_nodes_of_eight_are_planned_anywhere(tmp_path):
+    said = settings(labelled(tmp_path / "metals.xyz", 88), tmp_path / "run", devices=8, num_nodes=4, num_epochs=10)
+    said["data"] |= {"batch_size": 1, "validation": {"count": 20}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(said))
+    shown = CliRunner().invoke(app, ["train", str(tmp_path / "config.yaml"), "--plan"])
+    assert shown.exit_code == 0
+    for line in ("32: 8 a node on 4", "2 a rank; at most 1 structures", "10, about 20 steps", "68 structures"):
+        assert line in shown.stdout  # 68 batches for 32 ranks are two for each
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_ranks_than_batches_are_refused(tmp_path):
+    said = settings(labelled(tmp_path / "metals.xyz"), tmp_path / "run", devices=8)
+    with pytest.raises(InvalidTraining, match="9 structures make fewer batches than there are ranks, 8"):
+        planned(checked(said, "test"))
+
+
+def test_the_plan_tells_weights_by_stage(tmp_path):
+    energy = {"weight": 40, "schedule": [{"epoch": 2, "weight": 1000}], "scale": 2.5}
+    said = settings(labelled(tmp_path / "metals.xyz"), tmp_path / "run", targets={"energy": energy, "forces": {}})
+    assert (
+        planned(checked(said, "test"))["weights"]
+        == "from epoch 0: energy 40, forces 1; from epoch 2: energy 1000, forces 1"
+    )
