@@ -28,7 +28,8 @@ from ase.data import chemical_symbols
 from ase.io import write
 
 LARGEST_FORCE = 15.0  # eV/Å; frames beyond it are dropped
-LARGEST_PAIR = 28  # atoms
+LARGEST_PAIR = 28  # atoms, in training
+LARGEST_TEST_PAIR = 44
 LARGE = 20  # atoms; a larger molecule has one piece of dynamics, not two
 BROKEN = 1.5  # a bond that has grown by this factor in dynamics
 
@@ -56,7 +57,7 @@ def learned_frames(task: tuple[str, tuple[str, ...], int]) -> list[Atoms]:
     stretched = geometry.stretched(mol, starts[-1], rng.uniform(0.8, 1.4), rng)
     proposed.append(("stretch", None if stretched is None else geometry.rattled(stretched, 0.02, rng)))
     frames = _labelled(numbers, smiles, proposed)
-    return frames + _paired(smiles, numbers, calm, partners[rng.integers(len(partners))], rng)
+    return frames + _paired(smiles, numbers, calm, partners[rng.integers(len(partners))], LARGEST_PAIR, rng)
 
 
 def unseen_frames(task: tuple[str, int, int]) -> tuple[Atoms, list[Atoms]]:
@@ -75,7 +76,7 @@ def unseen_frames(task: tuple[str, int, int]) -> tuple[Atoms, list[Atoms]]:
         proposed.append((kind, None if changed is None else geometry.rattled(changed, 0.02, rng)))
     frames = _labelled(numbers, smiles, proposed)
     for _ in range(2):
-        frames += _paired(smiles, numbers, start, smiles, rng)
+        frames += _paired(smiles, numbers, start, smiles, LARGEST_TEST_PAIR, rng)
     return xtb.labelled(numbers, start, "relaxed", smiles), frames
 
 
@@ -96,14 +97,14 @@ def _moving(
 
 
 def _paired(
-    smiles: str, numbers: np.ndarray, positions: np.ndarray, partner: str, rng: np.random.Generator
+    smiles: str, numbers: np.ndarray, positions: np.ndarray, partner: str, largest: int, rng: np.random.Generator
 ) -> list[Atoms]:
     """A pair in contact: half of them as they fall, half after a few steps downhill, a few too close."""
     other = geometry.molecule(partner)
     other_numbers = geometry.atomic_numbers(other)
     shapes = geometry.conformers(other, 1, int(rng.integers(2**31)))
     both = np.concatenate([numbers, other_numbers])
-    if len(both) > LARGEST_PAIR or not shapes:
+    if len(both) > largest or not shapes:
         return []
     close, downhill = rng.random() < 0.15, rng.random() < 0.5
     ratio = rng.uniform(0.5, 0.65) if close else rng.uniform(0.65, 1.3)
