@@ -1,5 +1,6 @@
 """A run is planned without the machines that it is for."""
 
+import numpy as np
 import pytest
 import yaml
 from training.runs import labelled, settings
@@ -7,6 +8,8 @@ from typer.testing import CliRunner
 
 from mlzoo.cli import app
 from mlzoo.errors import InvalidTraining
+from mlzoo.training.gathering import gather
+from mlzoo.training.prepare import prepare
 from mlzoo.training.run import planned
 from mlzoo.training.settings import checked
 
@@ -26,6 +29,23 @@ def test_more_ranks_than_batches_are_refused(tmp_path):
     said = settings(labelled(tmp_path / "metals.xyz"), tmp_path / "run", devices=8)
     with pytest.raises(InvalidTraining, match="9 structures make fewer batches than there are ranks, 8"):
         planned(checked(said, "test"))
+
+
+def test_the_scale_of_the_energy_is_that_of_the_forces_or_given(tmp_path):
+    file = labelled(tmp_path / "metals.xyz")
+    said = settings(file, tmp_path / "run", data={"train": [str(file)], "validation": {"count": 4, "seed": 1}})
+    forces = np.concatenate([example.labels["forces"].ravel() for example in _learned(said)])
+    assert _scale(said) == pytest.approx(np.sqrt(np.mean(forces**2)))
+    assert _scale(said | {"targets": {"energy": {"scale": 2.5}, "forces": {}}}) == 2.5
+
+
+def _learned(said):
+    return gather(checked(said, "test").data, ["energy", "forces"]).train
+
+
+def _scale(said):
+    asked = checked(said, "test")
+    return prepare(asked, gather(asked.data, list(asked.targets))).config.readout.scale
 
 
 def test_the_plan_tells_weights_by_stage(tmp_path):
