@@ -57,6 +57,16 @@ class Data(lightning.LightningDataModule):
         return self.settings.data.num_workers
 
 
+class Stop(EarlyStopping):
+    """Where the metric has not got better for so many epochs; the same command again adds none, unless they are more."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: lightning.Trainer, learner: lightning.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
+
+
 def fit(
     ready: Ready, settings: TrainSettings, *, provenance: dict[str, Any] | None = None, show: Show | None = None
 ) -> Outcome:
@@ -110,7 +120,7 @@ def _callbacks(ready: Ready, settings: TrainSettings, show: Show | None) -> Iter
     units = units_of(settings.targets, {each.name: each for each in ready.model.predicts})
     yield Progress(units, interval, show)
     if settings.early_stop:
-        yield EarlyStopping(settings.best_model_metric, patience=settings.early_stop)
+        yield Stop(settings.best_model_metric, patience=settings.early_stop)
 
 
 @contextmanager

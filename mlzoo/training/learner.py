@@ -27,6 +27,7 @@ class Learner(lightning.LightningModule):
         self._training = training
         self._form = (training.form(model),)  # in a tuple, as its parameters are the model's
         self._sums: dict[str, list[Errors]] = {}
+        self.learning_rate = 0.0  # of this epoch
 
     @property
     def form(self) -> Model:
@@ -37,6 +38,7 @@ class Learner(lightning.LightningModule):
         return batch.to(device, next(self.model.parameters()).dtype)
 
     def on_train_epoch_start(self) -> None:
+        self.learning_rate = optimizers.learning_rate(self._own())
         self.log_dict(
             {f"weight_{name}": self.objective.weight(name, self.current_epoch) for name in self.objective.targets}
         )
@@ -81,6 +83,16 @@ class Learner(lightning.LightningModule):
         for kind in ("mae", "rmse"):
             said[f"{kind}_prod"] = math.prod(value for key, value in said.items() if key.startswith(f"{kind}_"))
         self.log_dict(said, prog_bar=False)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """A plateau is not left to Lightning, which steps it when the checkpoint is written, so that it would miss a step."""
+        if not isinstance(scheduler, optimizers.Plateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    def on_train_epoch_end(self) -> None:
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, optimizers.Plateau):
+            scheduler.step(self.trainer.callback_metrics[self.settings.best_model_metric])
 
     def configure_optimizers(self) -> Any:
         said, schedule = self.settings.optimizer, self.settings.schedule

@@ -18,7 +18,7 @@ FILE = "log.csv"
 def row_of(trainer: lightning.Trainer) -> dict[str, float]:
     """Learning rate, losses, errors and weights of the epoch that ends."""
     said = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-    return {"learning_rate": trainer.optimizers[0].param_groups[0]["lr"], **said}
+    return {"learning_rate": float(trainer.lightning_module.learning_rate), **said}
 
 
 def read_log(file: Path) -> list[dict[str, float]]:

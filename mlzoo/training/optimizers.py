@@ -13,6 +13,8 @@ from mlzoo.errors import MissingPackage
 from mlzoo.plugin import ParameterGroup
 from mlzoo.training.settings import OptimizerSettings, ScheduleSettings
 
+EPS = 1e-8  # of Adam, for entries of size one
+
 
 def optimizer(groups: Sequence[ParameterGroup], said: OptimizerSettings, warmup: int) -> torch.optim.Optimizer:
     """With a learning rate for each group that is relative to the size of its entries.
@@ -25,7 +27,7 @@ def optimizer(groups: Sequence[ParameterGroup], said: OptimizerSettings, warmup:
         {
             "params": list(group.parameters),
             "lr": said.learning_rate * group.size,
-            "eps": 1e-8 / group.size,
+            "eps": EPS / group.size,
             "weight_decay": said.weight_decay / (group.size**2 if coupled else group.size),
         }
         for group in groups
@@ -38,6 +40,12 @@ def optimizer(groups: Sequence[ParameterGroup], said: OptimizerSettings, warmup:
         return AdamWScheduleFree(options, betas=said.beta, warmup_steps=warmup)
     kind = torch.optim.Adam if coupled else torch.optim.AdamW
     return kind(options, betas=said.beta, amsgrad=said.amsgrad)  # type: ignore[arg-type]
+
+
+def learning_rate(optimizer: torch.optim.Optimizer) -> float:
+    """As it is now, for entries of size one."""
+    group = optimizer.param_groups[0]
+    return float(group["lr"] * (group["eps"] / EPS))
 
 
 def schedule(optimizer: torch.optim.Optimizer, said: ScheduleSettings, num_epochs: int, metric: str) -> Any:

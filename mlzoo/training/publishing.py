@@ -19,6 +19,7 @@ from mlzoo.training.batches import PreparedSet
 from mlzoo.training.evaluation import Evaluation, evaluate
 from mlzoo.training.log import FILE, read_log
 from mlzoo.training.prepare import Ready
+from mlzoo.training.progress import units_of
 from mlzoo.training.report import facts_of, html_report
 from mlzoo.training.report.words import number, title
 from mlzoo.training.settings import TrainSettings
@@ -38,18 +39,23 @@ def publish(ready: Ready, settings: TrainSettings, provenance: Mapping[str, Any]
         evaluation,
         facts_of(predictor),
         files=[f"the validation set of {Path(name).name}" for name in provenance.get("data", {})],
-        curve=_curve(folder / FILE),
+        curve=_curve(folder / FILE, units_of(settings.targets, {each.name: each for each in predictor.predicts})),
         heading=f"Training of {settings.name}",
     )
     (folder / REPORT).write_text(page, encoding="utf-8")
     return folder / MODEL
 
 
-def _curve(file: Path) -> list[dict[str, float]]:
-    """Rows of the log, without what never changes and the products, which are only for choosing the best."""
+def _curve(file: Path, units: Mapping[str, str]) -> list[dict[str, float]]:
+    """Rows of the log with units, without what never changes and the products, which are only for choosing the best."""
     rows = read_log(file)
     told = [name for name in rows[0] if not name.endswith("_prod") and len({row.get(name) for row in rows}) > 1]
-    return [{name: row[name] for name in ("epoch", *told) if name in row} for row in rows]
+    named = {"epoch": "epoch", **{name: name for name in told}}
+    if "loss" in named:
+        named["loss"] = "validation_loss"
+    for target, unit in units.items():
+        named |= {name: f"{name} ({unit})" for name in (f"mae_{target}", f"rmse_{target}") if unit and name in named}
+    return [{said: row[name] for name, said in named.items() if name in row} for row in rows]
 
 
 def _each(prepared: PreparedSet) -> Any:

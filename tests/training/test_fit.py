@@ -34,18 +34,24 @@ def test_it_learns_and_what_it_learned_is_a_model_like_any_other(file, tmp_path)
 
 
 OPTIMIZERS = {
-    "adam": {"schedule": {"lr_scheduler": "plateau", "patience": 0, "warmup": 1}},
+    "plateau": {
+        "optimizer": {"learning_rate": 0.3, "ema": 0.5},
+        "schedule": {"lr_scheduler": "plateau", "patience": 0, "warmup": 1},
+    },
+    "steps": {"schedule": {"lr_scheduler": "constant", "steps": [{"epoch": 3, "factor": 0.1}]}},
     "schedulefree": {"optimizer": {"optimizer": "schedulefree", "learning_rate": 0.01}, "schedule": {"warmup": 1}},
 }
 
 
 @pytest.mark.parametrize("said", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(file, tmp_path, said):
-    trained(settings(file, tmp_path / "whole", num_epochs=4, **said))
-    trained(settings(file, tmp_path / "parts", num_epochs=2, **said))
-    assert tensors(tmp_path / "parts") != tensors(tmp_path / "whole")
-    trained(settings(file, tmp_path / "parts", num_epochs=4, **said))
+    trained(settings(file, tmp_path / "whole", num_epochs=6, **said))
+    for epochs in (1, 3, 4, 6):
+        trained(settings(file, tmp_path / "parts", num_epochs=epochs, **said))
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
     assert tensors(tmp_path / "parts") == tensors(tmp_path / "whole")
+    if "steps" in said["schedule"] or "patience" in said["schedule"]:
+        assert len({row["learning_rate"] for row in rows(tmp_path / "whole")}) > 1
 
 
 def test_states_to_go_on_from_are_kept_at_intervals_and_at_the_end(file, tmp_path):
@@ -60,6 +66,15 @@ def test_states_to_go_on_from_are_kept_at_intervals_and_at_the_end(file, tmp_pat
     trained(said | {"num_epochs": 8})
     assert last() == 7
     assert [row["epoch"] for row in rows(tmp_path / "run")] == [0, 2, 4, 6]
+
+
+def test_a_run_that_stopped_early_stays_so_unless_it_may_wait_for_longer(file, tmp_path):
+    said = settings(file, tmp_path / "run", num_epochs=30, early_stop=2)
+    said |= {"optimizer": {"learning_rate": 0.5, "ema": None}, "schedule": {"lr_scheduler": "constant"}}
+    epochs = trained(said).epochs
+    assert 3 <= epochs < 30
+    assert trained(said).epochs == epochs
+    assert trained(said | {"early_stop": 4}).epochs >= epochs + 2
 
 
 def test_a_full_disk_is_told_and_the_last_checkpoint_stands(file, tmp_path):

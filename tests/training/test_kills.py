@@ -69,9 +69,10 @@ def killed_at_random(file, folder, epochs, kills):
     print(f"\nkilled at random: seed {seed}")
     rng = random.Random(seed)
     start = time.monotonic()
-    trained(settings(file, folder / "whole", num_epochs=epochs))
+    changing = {"num_epochs": epochs, "schedule": {"patience": 1}}
+    trained(settings(file, folder / "whole", **changing))
     each = (time.monotonic() - start) / epochs
-    said = settings(file, folder / "killed", num_epochs=epochs)
+    said = settings(file, folder / "killed", **changing)
     for number in range(kills):
         part = (epochs - 8) / kills
         epoch = int(part * (number + rng.random()))

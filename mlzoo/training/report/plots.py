@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -82,13 +83,12 @@ def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, float]:
 def _split(name: str) -> tuple[str, str]:
     """Whose a series is, and what it is of.
 
-    >>> _split("validation_energy_mae"), _split("train loss"), _split("learning_rate")
-    (('validation', 'energy mae'), ('train', 'loss'), ('', 'learning rate'))
+    >>> _split("validation_energy_mae"), _split("train loss"), _split("learning_rate"), _split("mae forces (eV/Å)")
+    (('validation', 'energy mae'), ('train', 'loss'), ('', 'learning rate'), ('mae', 'forces (eV/Å)'))
     """
-    words = name.replace("_", " ").replace(".", " ").replace("/", " ").split()
-    if len(words) > 1 and words[0] in WHOSE:
-        return words[0], " ".join(words[1:])
-    return "", " ".join(words)
+    found = re.fullmatch(rf"({'|'.join(WHOSE)})[ _./](.+)", name)
+    whose, what = found.groups() if found else ("", name)
+    return whose, what.replace("_", " ")
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
