@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,14 +101,15 @@ def fit(
             deterministic=True,
         )
         trainer.fit(learner, Data(ready, settings), ckpt_path=str(last) if last else None, weights_only=False)
+        metric = math.nan if best.best_model_score is None else float(best.best_model_score)
         if trainer.is_global_zero:
             kept = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
             tensors = {name.removeprefix("model."): tensor for name, tensor in kept["state_dict"].items()}
             ready.model.load_state_dict(tensors)
             publish(ready, settings, provenance or {}, trainer.strategy.root_device)
-            log.info("best epoch by %s: %.5g; the weight is in %s", best.monitor, best.best_model_score, folder / MODEL)
+            log.info("best epoch by %s: %.5g; the weight is in %s", best.monitor, metric, folder / MODEL)
             log.info("its errors on the validation set are in %s", folder / REPORT)
-    return Outcome(folder / MODEL, float(best.best_model_score or "nan"), trainer.current_epoch)
+    return Outcome(folder / MODEL, metric, trainer.current_epoch)
 
 
 def _callbacks(ready: Ready, settings: TrainSettings, show: Show | None) -> Iterator[Callback]:
