@@ -32,6 +32,7 @@ lint: $(VENV)/.lint
 bench: $(VENV)/.installed $(PEER)/.installed
 	$(PY) benchmarks/batching.py
 	$(PY) benchmarks/m3gnet_vs_matgl.py --peer $(PEER)/bin/python
+	$(PY) benchmarks/m3gnet_training_vs_matgl.py --peer $(PEER)/bin/python
 	$(PY) benchmarks/megnet_vs_matgl.py --peer $(PEER)/bin/python
 	$(PY) benchmarks/predict_workers.py
 

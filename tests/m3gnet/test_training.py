@@ -1,13 +1,10 @@
 """The form of M3GNet that learns against the plain one, which is its definition."""
 
-import copy
-from dataclasses import replace
-
 import pytest
 import torch
 from ase.build import bulk
 
-from mlzoo.derivatives import evaluate, hessian
+from mlzoo.derivatives import evaluate
 from mlzoo.graph import graph_from_structure, join
 from mlzoo_m3gnet import build
 from mlzoo_m3gnet.config import M3GNetConfig
@@ -18,8 +15,8 @@ SMALL = {"elements": (13, 29), "node_width": 5, "edge_width": 6, "hidden_width":
 VARIATIONS = [
     {},
     {"radial_basis": "bessel", "aggregate": "neighbour", "activate_node_weights": True},
-    {"max_l": 3, "update_layers": 1},
-    {"triplets": "pruned", "aggregate": "neighbour", "update_layers": 2},
+    {"max_l": 3, "triplets": "pruned", "aggregate": "neighbour"},
+    *(pytest.param({"update_layers": layers}, marks=pytest.mark.long) for layers in (1, 2)),  # compiled for each depth
 ]
 PROPERTIES = ["energy", "forces", "virial"]
 
@@ -72,16 +69,31 @@ def test_loss_and_gradients_of_all_parameters_are_those_of_the_plain_form(model,
 
 
 def test_gradients_of_a_loss_on_forces_are_its_finite_differences(model, graph):
+    """Along one direction in the space of all parameters."""
     form = TRAINING.form(model)
     _, gradients = learned(model, form, graph, PROPERTIES)
+    learning = {name: each for name, each in model.named_parameters() if gradients[name] is not None}
     torch.manual_seed(2)
-    for name, parameter in model.named_parameters():
-        if gradients[name] is None:
-            continue
-        direction, start, losses = torch.randn_like(parameter), parameter.detach().clone(), []
-        for step in (1e-5, -1e-5):
-            parameter.data = start + step * direction
-            losses.append(learned(model, form, graph, PROPERTIES)[0])
-        parameter.data = start
-        slope = (losses[0] - losses[1]) / 2e-5
-        assert torch.allclose((gradients[name] * direction).sum(), slope, rtol=1e-5, atol=1e-5 * losses[0].abs()), name
+    direction = {name: torch.randn_like(each) for name, each in learning.items()}
+    start, losses = {name: each.detach().clone() for name, each in learning.items()}, []
+    for step in (1e-6, -1e-6):
+        for name, each in learning.items():
+            each.data = start[name] + step * direction[name]
+        losses.append(learned(model, form, graph, PROPERTIES)[0])
+    slope = sum((gradients[name] * direction[name]).sum() for name in learning)
+    assert torch.allclose(slope, (losses[0] - losses[1]) / 2e-6, rtol=1e-5, atol=0)
+
+
+def test_forces_without_anything_to_learn_are_those_of_the_plain_form(model, graph):
+    """As in validation: no gradients by parameters are asked for, and little is kept."""
+    found, expected = (evaluate(each, graph, PROPERTIES) for each in (TRAINING.form(model), model))
+    frozen = evaluate(TRAINING.form(model.requires_grad_(False)), graph, PROPERTIES)
+    for name in PROPERTIES:
+        assert torch.allclose(found[name], expected[name], atol=1e-10)
+        assert torch.allclose(frozen[name], expected[name], atol=1e-10)
+
+
+def test_gradients_of_gradients_by_parameters_are_refused(model, graph):
+    energy = evaluate(TRAINING.form(model), graph, ["energy"], create_graph=True)["energy"].sum()
+    with pytest.raises(NotImplementedError, match="Differentiate the plain model"):
+        torch.autograd.grad(energy, model.representation.blocks[0].edge_update.weights[0], create_graph=True)

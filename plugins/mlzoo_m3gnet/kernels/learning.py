@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mlzoo.graph import Graph
 from mlzoo_m3gnet.kernels.learning_block import EdgePart, table_of
-from mlzoo_m3gnet.model import Representation
+from mlzoo_m3gnet.model import Block, Representation
 
 
 class LearningRepresentation(nn.Module):
@@ -19,6 +19,7 @@ class LearningRepresentation(nn.Module):
     def forward(self, graph: Graph) -> Float[Tensor, "A V"]:
         nodes, edges, basis, bonds, ends = self.plain.start(graph)
         for block in self.plain.blocks:
+            assert isinstance(block, Block)
             edges = block.threebody(nodes, edges, bonds)
             sums, edges = EdgePart.of(block, ends)(table_of(block, nodes), edges, basis)
             nodes = nodes + sums
