@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
-PEER := .peers/matgl
+MATGL := .peers/matgl
+MACE := .peers/mace
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test coverage long lint bench scatter clean
@@ -29,11 +30,12 @@ lint: $(VENV)/.lint
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.installed $(PEER)/.installed
+bench: $(VENV)/.installed $(MATGL)/.installed $(MACE)/.installed
 	$(PY) benchmarks/batching.py
-	$(PY) benchmarks/m3gnet_vs_matgl.py --peer $(PEER)/bin/python
-	$(PY) benchmarks/m3gnet_training_vs_matgl.py --peer $(PEER)/bin/python
-	$(PY) benchmarks/megnet_vs_matgl.py --peer $(PEER)/bin/python
+	$(PY) benchmarks/m3gnet_vs_matgl.py --peer $(MATGL)/bin/python
+	$(PY) benchmarks/m3gnet_training_vs_matgl.py --peer $(MATGL)/bin/python
+	$(PY) benchmarks/mace_training_vs_mace_torch.py --peer $(MACE)/bin/python
+	$(PY) benchmarks/megnet_vs_matgl.py --peer $(MATGL)/bin/python
 	$(PY) benchmarks/predict_workers.py
 
 # torch-scatter compiles against the installed torch, for about five minutes
@@ -57,9 +59,11 @@ $(VENV)/.lint: $(VENV)/.installed
 	$(PIP) -e ".[test,lint]"
 	touch $@
 
-$(PEER)/.installed: constraints.txt
-	$(PYTHON) -m venv $(PEER)
-	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt matgl==4.1.2
+$(MATGL)/.installed: PACKAGE := matgl==4.1.2
+$(MACE)/.installed: PACKAGE := mace-torch==0.3.16
+.peers/%/.installed: constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PACKAGE)
 	touch $@
 
 clean:
