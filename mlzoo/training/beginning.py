@@ -46,4 +46,5 @@ num_epochs: 200
 dtype: float32
 seed: 0
 license: unknown  # of the weights: an SPDX id in small letters
+# card: {{theory: PBE, citation: "..."}}  # what the card of the weight shall say besides
 """

@@ -46,7 +46,7 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("said", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
 def test_a_run_that_goes_on_ends_like_one_that_was_never_stopped(file, tmp_path, said):
     trained(settings(file, tmp_path / "whole", num_epochs=6, **said))
-    for epochs in (1, 3, 4, 6):
+    for epochs in (1, 3, 6):
         trained(settings(file, tmp_path / "parts", num_epochs=epochs, **said))
     assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
     assert tensors(tmp_path / "parts") == tensors(tmp_path / "whole")
