@@ -1,14 +1,17 @@
-"""Energy, forces and stress of one structure, and of many at once."""
+"""Energy and forces of one molecule, of many at once, and the stress of a crystal."""
 
-from ase.build import bulk
+from ase.build import bulk, molecule
 
 import mlzoo
 
-model = mlzoo.load("m3gnet-emt")
+model = mlzoo.load("mace-xtb-organic")
 
-answer = model.predict(bulk("Cu"))
-print(f"Cu: {answer['energy']:.3f} eV, stress {answer['stress'][0]:.4f} eV/Å³")
+answer = model.predict(molecule("CH3CH2OH"))
+print(f"ethanol: {answer['energy']:.3f} eV, largest force {abs(answer['forces']).max():.2f} eV/Å")
 
-crystals = [bulk(symbol) for symbol in ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")]
-for crystal, answer in zip(crystals, model.predict(crystals, properties=["energy"]), strict=True):
-    print(f"{crystal.symbols}: {answer['energy']:.3f} eV")
+names = ["H2O", "CH4", "C6H6", "CH3CN", "CH3COOH", "CH3SCH3", "CH3CH2Cl"]
+for name, answer in zip(names, model.predict([molecule(name) for name in names], properties=["energy"]), strict=True):
+    print(f"{name}: {answer['energy']:.3f} eV")
+
+diamond = model.predict(bulk("C", a=3.4))
+print(f"diamond, compressed: stress {diamond['stress'][0]:.2f} eV/Å³")

@@ -1,15 +1,13 @@
-"""Relax atoms and cell: all that ASE does with a calculator works."""
+"""Relax a molecule: all that ASE does with a calculator works."""
 
-from ase.build import bulk
-from ase.filters import FrechetCellFilter
+from ase.build import molecule
 from ase.optimize import BFGS
 
 import mlzoo
 
-crystal = bulk("Cu", a=3.8, cubic=True)
-crystal.symbols[0] = "Au"
-crystal.rattle(0.05, seed=1)
-crystal.calc = mlzoo.calculator("m3gnet-emt")
+acid = molecule("CH3COOH")
+acid.rattle(0.1, seed=1)
+acid.calc = mlzoo.calculator("mace-xtb-organic")
 
-BFGS(FrechetCellFilter(crystal)).run(fmax=0.01)
-print(f"Cu3Au: a = {crystal.cell.lengths().mean():.3f} Å, {crystal.get_potential_energy() / len(crystal):.4f} eV/atom")
+BFGS(acid).run(fmax=0.01)
+print(f"acetic acid: C=O {acid.get_distance(0, 1):.3f} Å, C-O {acid.get_distance(0, 2):.3f} Å")

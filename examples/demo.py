@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from ase import Atoms, units
 from ase.md.bussi import Bussi
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from ase.md.velocitydistribution import Stationary
 from ase.neighborlist import natural_cutoffs, neighbor_list
 from ase.optimize import BFGS
 from ase.visualize.plot import plot_atoms
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 import mlzoo
+from mlzoo.predictor import Predictor
 
 HERE, PICTURES = Path(__file__).parent, Path("demo")
 KELVIN, STEP, STEPS = 300, 0.5, 2000  # K, fs
@@ -61,7 +62,8 @@ def move(molecule: Atoms) -> np.ndarray:
     pairs = bonds(molecule)
     rest = lengths(molecule, pairs)
     rng = np.random.default_rng(0)
-    MaxwellBoltzmannDistribution(molecule, temperature_K=KELVIN, rng=rng)
+    thermal = np.sqrt(molecule.get_masses() * units.kB * KELVIN)  # of a component of the momentum
+    molecule.set_momenta(rng.normal(size=(len(molecule), 3)) * thermal[:, None])
     Stationary(molecule)
     dynamics = Bussi(molecule, STEP * units.fs, temperature_K=KELVIN, taut=100 * units.fs, rng=rng)
     seen, begun = [], time.monotonic()
@@ -79,7 +81,7 @@ def move(molecule: Atoms) -> np.ndarray:
     return found
 
 
-def compare(model: mlzoo.Predictor, rest: Atoms, frames: list[Atoms]) -> tuple[np.ndarray, np.ndarray]:
+def compare(model: Predictor, rest: Atoms, frames: list[Atoms]) -> tuple[np.ndarray, np.ndarray]:
     """Components of forces by xTB and by the model (eV/Å), all frames; print how far apart they are."""
     answers = model.predict([rest, *frames])
     expected, found = (np.concatenate([forces.ravel() for forces in each]) for each in (

@@ -1,10 +1,10 @@
 """mlzoo: a plugin-based model zoo for atomistic graph neural networks, with one calculator.
 
 >>> import mlzoo
->>> from ase.build import bulk
->>> model = mlzoo.load("m3gnet-emt")
->>> round(model.predict(bulk("Cu"))["energy"], 1)
--0.0
+>>> from ase.build import molecule
+>>> model = mlzoo.load("mace-xtb-organic")
+>>> model.predict(molecule("CH3CH2OH"))["forces"].shape
+(9, 3)
 """
 
 from importlib import import_module

@@ -20,9 +20,9 @@ def carried(behind_web, web, hub, ani, shared, tmp_path) -> Path:
         for name in source.files:
             content = (shared / "weights/matgl/M3GNet-MP-2021.2.8-PES" / name).read_bytes()
             web.files[str(source) + name] = content
-    behind_web.run("convert", "m3gnet-emt", "-o", "emt")
-    hub.commit("alice/emt", {path.name: path.read_bytes() for path in (tmp_path / "emt").iterdir()})
-    said = behind_web.run("bundle", ANI_NAME, URL_NAME, "hf:alice/emt", "-o", "zoo.tar")
+    behind_web.run("convert", "mace-xtb-organic", "-o", "organic")
+    hub.commit("alice/organic", {path.name: path.read_bytes() for path in (tmp_path / "organic").iterdir()})
+    said = behind_web.run("bundle", ANI_NAME, URL_NAME, "hf:alice/organic", "-o", "zoo.tar")
     assert "zoo.tar: " in said
     return tmp_path / "zoo.tar"
 
@@ -55,10 +55,10 @@ def test_what_is_carried_loads_without_sockets(carried, island):
     assert f"{ANI_NAME}: BSD 3-Clause License, from hf:{ANI}@main" in said
     code = f"""
     import mlzoo
-    for name in ("{ANI_NAME}", "{URL_NAME}", "hf:alice/emt"):
+    for name in ("{ANI_NAME}", "{URL_NAME}", "hf:alice/organic"):
         print(mlzoo.load(name, verify=True, license_policy="permissive").name)
     """
-    assert f"{ANI_NAME}\n{URL_NAME}\nhf:alice/emt" in island.python(code, before=NO_NETWORK)
+    assert f"{ANI_NAME}\n{URL_NAME}\nhf:alice/organic" in island.python(code, before=NO_NETWORK)
     licences = Path(island.environment["HF_HOME"]) / "mlzoo/licenses"
     assert "Materials Virtual Lab" in (licences / f"{URL_NAME}.txt").read_text()
     assert "cards" not in [path.name for path in licences.parent.iterdir()]  # the mlzoo there knows them all

@@ -20,7 +20,7 @@ def names(cards):
 
 def test_every_card_of_ours_can_be_read():
     assert catalogue().problems == []
-    assert "m3gnet-emt" in catalogue().cards
+    assert "mace-xtb-organic" in catalogue().cards
 
 
 def test_a_model_answers_to_upstreams_names_in_any_case():
@@ -32,16 +32,16 @@ def test_a_model_answers_to_upstreams_names_in_any_case():
 @pytest.mark.parametrize(
     ("filters", "found", "left_out"),
     [
-        ({"pattern": "*nabh"}, "m3gnet-r2scan-nabh", "m3gnet-emt"),
-        ({"pattern": "M3GNet-NaBH"}, "m3gnet-r2scan-nabh", "m3gnet-emt"),
+        ({"pattern": "*nabh"}, "m3gnet-r2scan-nabh", "mace-xtb-organic"),
+        ({"pattern": "M3GNet-NaBH"}, "m3gnet-r2scan-nabh", "mace-xtb-organic"),
         ({"elements": ["H", "B"]}, "m3gnet-r2scan-nabh", "m3gnet-pes-ani-1x-subset"),
-        ({"elements": "Cu"}, "m3gnet-emt", "m3gnet-r2scan-nabh"),
-        ({"predicts": "formation_energy_per_atom"}, "m3gnet-mp-2018.6.1-eform", "m3gnet-emt"),
-        ({"license": "MIT"}, "m3gnet-emt", "m3gnet-r2scan-nabh"),
-        ({"commercial_use": True}, "m3gnet-emt", "m3gnet-pes-matpes-pbe-2025.2"),
-        ({"commercial_use": False}, "m3gnet-pes-matpes-pbe-2025.2", "m3gnet-emt"),
-        ({"architecture": "m3gnet"}, "m3gnet-emt", None),
-        ({"architecture": "mace"}, None, "m3gnet-emt"),
+        ({"elements": "Cl"}, "mace-xtb-organic", "m3gnet-r2scan-nabh"),
+        ({"predicts": "formation_energy_per_atom"}, "m3gnet-mp-2018.6.1-eform", "mace-xtb-organic"),
+        ({"license": "MIT"}, "mace-xtb-organic", "m3gnet-r2scan-nabh"),
+        ({"commercial_use": True}, "mace-xtb-organic", "m3gnet-pes-matpes-pbe-2025.2"),
+        ({"commercial_use": False}, "m3gnet-pes-matpes-pbe-2025.2", "mace-xtb-organic"),
+        ({"architecture": "mace"}, "mace-xtb-organic", None),
+        ({"architecture": "m3gnet"}, None, "mace-xtb-organic"),
     ],
 )
 def test_filters(filters, found, left_out):
@@ -58,28 +58,28 @@ def test_a_retired_name_says_why_and_what_to_take_instead():
 
 
 def test_on_a_clash_ours_stays_and_a_bundles_card_is_the_same_one():
-    ours = mlzoo.card("m3gnet-emt")
+    ours = mlzoo.card("mace-xtb-organic")
     theirs, tomb = (
         ours.model_copy(update={"summary": "Theirs."}),
-        Tombstone(name="m3gnet-emt", retired={"reason": "No."}),
+        Tombstone(name="mace-xtb-organic", retired={"reason": "No."}),
     )
     known = Catalogue()
     known.add(ours, "mlzoo")
     known.add(theirs, "other-zoo")
     known.add(tomb, "third-zoo")
     known.add(theirs, "bundle")
-    assert known.find("m3gnet-emt") is ours
-    assert known.find("other-zoo:m3gnet-emt") is theirs
-    assert known.name_of(theirs) == "other-zoo:m3gnet-emt"
-    assert sorted(known.cards) == ["m3gnet-emt", "other-zoo:m3gnet-emt"]
-    with pytest.raises(UnknownModel, match="third-zoo:m3gnet-emt is retired: No"):
-        known.find("third-zoo:m3gnet-emt")
+    assert known.find("mace-xtb-organic") is ours
+    assert known.find("other-zoo:mace-xtb-organic") is theirs
+    assert known.name_of(theirs) == "other-zoo:mace-xtb-organic"
+    assert sorted(known.cards) == ["mace-xtb-organic", "other-zoo:mace-xtb-organic"]
+    with pytest.raises(UnknownModel, match="third-zoo:mace-xtb-organic is retired: No"):
+        known.find("third-zoo:mace-xtb-organic")
 
 
 def test_an_alias_of_ours_is_not_taken_over():
     known = Catalogue()
     known.add(mlzoo.card("m3gnet-r2scan-nabh"), "mlzoo")
-    known.add(mlzoo.card("m3gnet-emt").model_copy(update={"name": "m3gnet-nabh"}), "other-zoo")
+    known.add(mlzoo.card("mace-xtb-organic").model_copy(update={"name": "m3gnet-nabh"}), "other-zoo")
     assert known.find("m3gnet-nabh").name == "m3gnet-r2scan-nabh"
     assert known.find("other-zoo:m3gnet-nabh").name == "m3gnet-nabh"
 
@@ -107,9 +107,9 @@ def site(tmp_path):
     package = tmp_path / "odd_zoo"
     (package / "cards").mkdir(parents=True)
     (package / "__init__.py").write_text(PLUGIN)
-    emt = mlzoo.card("m3gnet-emt")
-    (package / "cards" / "emt.md").write_text(page(emt))
-    (package / "cards" / "odd.md").write_text(page(emt.model_copy(update={"name": "odd-model"})))
+    ours = mlzoo.card("mace-xtb-organic")
+    (package / "cards" / "ours.md").write_text(page(ours))
+    (package / "cards" / "odd.md").write_text(page(ours.model_copy(update={"name": "odd-model"})))
     (package / "cards" / "broken.md").write_text("---\nmlzoo: {name: broken}\n---\n")
     metadata = tmp_path / "odd_zoo-1.0.dist-info"
     metadata.mkdir()
@@ -131,19 +131,20 @@ def test_cards_from_a_plugin(site):
     code = """
     import json, mlzoo
     listed = {name: card.package for name, card in __import__("mlzoo.catalogue", fromlist=["x"]).catalogue().cards.items()}
-    same = [mlzoo.load(name, device="cpu").provenance["sha256"] for name in ("m3gnet-emt", "odd-model", "odd-zoo:m3gnet-emt")]
+    three = ("mace-xtb-organic", "odd-model", "odd-zoo:mace-xtb-organic")
+    same = [mlzoo.load(name, device="cpu").provenance["sha256"] for name in three]
     print(json.dumps([listed, same]))
     """
     out, err = run(site, code)
     listed, same = json.loads(out)
-    assert listed["odd-model"] == listed["odd-zoo:m3gnet-emt"] == "odd-zoo"
-    assert listed["m3gnet-emt"] == "mlzoo"
+    assert listed["odd-model"] == listed["odd-zoo:mace-xtb-organic"] == "odd-zoo"
+    assert listed["mace-xtb-organic"] == "mlzoo"
     assert same[0] == same[1] == same[2]
     assert "broken.md is not a valid card: " in err
 
 
 def test_a_plugin_that_cannot_be_imported_stops_no_card(site):
     (site / "odd_zoo" / "__init__.py").write_text("1 / 0")
-    out, err = run(site, "import mlzoo; print(mlzoo.card('m3gnet-emt').name)")
-    assert out.strip() == "m3gnet-emt"
+    out, err = run(site, "import mlzoo; print(mlzoo.card('mace-xtb-organic').name)")
+    assert out.strip() == "mace-xtb-organic"
     assert "plugin 'odd' (odd_zoo, from odd-zoo) is broken: ZeroDivisionError" in err

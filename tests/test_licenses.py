@@ -65,16 +65,16 @@ def test_what_restricts_is_announced_once_and_refused_by_policy(fields, words, c
 
 def test_a_policy_that_does_not_exist(monkeypatch):
     with pytest.raises(RefusedLicense, match=r"license_policy='strict' is no policy\. Use one of any, permissive"):
-        mlzoo.load("m3gnet-emt", license_policy="strict")
+        mlzoo.load("mace-xtb-organic", license_policy="strict")
     monkeypatch.setenv("MLZOO_LICENSE_POLICY", "PERMISSIVE")
     with pytest.raises(RefusedLicense, match="MLZOO_LICENSE_POLICY='PERMISSIVE' is no policy"):
-        mlzoo.load("m3gnet-emt")
+        mlzoo.load("mace-xtb-organic")
 
 
 @pytest.fixture
 def restricted(tmp_path) -> Path:
     """The embedded weight as if it were somebody else's, under terms of their own."""
-    folder = shutil.copytree(Path(mlzoo.__file__).parent / "embedded/m3gnet-emt", tmp_path / "restricted")
+    folder = shutil.copytree(Path(mlzoo.__file__).parent / "embedded/mace-xtb-organic", tmp_path / "restricted")
     card = cards.parse((folder / "README.md").read_text())
     own = card.model_copy(update={**OWN, "commercial_use": False, "obliges": "to ask first", "copyright": "Theirs"})
     (folder / "README.md").write_text(cards.page(own))
@@ -89,7 +89,7 @@ def test_a_licence_is_carried_over_to_what_is_saved(restricted, tmp_path, caplog
     assert again.card.terms == licenses.License(
         "other", OWN["license_name"], OWN["license_link"], False, "to ask first"
     )
-    assert again.card.base_model == "m3gnet-emt"
+    assert again.card.base_model == "mace-xtb-organic"
     assert again.provenance["license"] == "Academic Software License"
     assert (saved / "LICENSE").read_text().startswith("Theirs\nAcademic Software License\nhttps://example.org/asl")
     with pytest.raises(RefusedLicense, match="tuned is under the Academic Software License"):

@@ -15,6 +15,7 @@ import pytest
 from ase.build import bulk
 
 ROOT = Path(__file__).parents[1]
+METHANE = -113.610  # eV, by tblite 0.8.0 with GFN2-xTB, in the geometry of ase.build.molecule
 
 
 def run(*command: str | Path, **options) -> str:
@@ -75,7 +76,7 @@ print(json.dumps([sorted(heavy), found]))
 import mlzoo
 assert {"load", "calculator"} <= set(dir(mlzoo))
 for _ in range(2):
-    print(type(mlzoo.calculator("m3gnet-emt", device="cpu")).__name__)
+    print(type(mlzoo.calculator("mace-xtb-organic", device="cpu")).__name__)
 """
         assert run(sys.executable, "-c", code).split() == ["MlzooCalculator"] * 2
 
@@ -102,7 +103,7 @@ class TestWheel:
         top = {name.split("/")[0] for name in files}
         metadata = next(name for name in top if name.endswith(".dist-info"))
         assert top == {"mlzoo", "mlzoo_m3gnet", "mlzoo_megnet", "mlzoo_mace", metadata}
-        needed = {"__init__.py", "embedded/m3gnet-emt/model.safetensors", "model_cards/m3gnet-emt.md"}
+        needed = {"__init__.py", "embedded/mace-xtb-organic/model.safetensors", "model_cards/mace-xtb-organic.md"}
         assert {f"mlzoo/{name}" for name in needed} < files.keys()
         assert "mlzoo_m3gnet/model.py" in files
         assert files[f"{metadata}/licenses/LICENSE"].startswith(b"MIT License")
@@ -120,7 +121,7 @@ class TestWheel:
     def test_the_sdist_holds_its_sources(self, built):
         with tarfile.open(built["sdist"]) as archive:
             names = {name.split("/", 1)[1] for name in archive.getnames()}
-        assert {"pyproject.toml", "LICENSE", "README.md", "model_cards/m3gnet-emt.md"} < names
+        assert {"pyproject.toml", "LICENSE", "README.md", "model_cards/mace-xtb-organic.md"} < names
         assert {"mlzoo/zoo.py", "plugins/mlzoo_m3gnet/model.py"} < names
 
 
@@ -163,13 +164,13 @@ def installation(tmp_path_factory, built) -> Installation:
 
 
 PREDICT = """
-import mlzoo, mlzoo_m3gnet
-from ase.build import bulk
-model = mlzoo.load("m3gnet-emt")
+import mlzoo, mlzoo_mace
+from ase.build import molecule
+model = mlzoo.load("mace-xtb-organic")
 print(mlzoo.__file__)
-print(mlzoo_m3gnet.__file__)
+print(mlzoo_mace.__file__)
 print(model.provenance["kernels"])
-print(model.predict(bulk("Cu"))["energy"])
+print(model.predict(molecule("CH4"))["energy"])
 """
 
 
@@ -178,24 +179,24 @@ class TestInstallation:
         core, plugin, _, energy = installation.run("python", "-c", PREDICT).splitlines()
         assert Path(core).is_relative_to(installation.site)
         assert Path(plugin).is_relative_to(installation.site)
-        assert float(energy) == pytest.approx(0, abs=0.03)  # fcc metals at rest are EMT's zero
+        assert float(energy) == pytest.approx(METHANE, abs=0.1)
         assert not any(installation.work.iterdir())
 
     def test_the_command_line_works(self, installation, built):
         plugins = [line.split() for line in installation.run("mlzoo", "plugins").splitlines()]
         assert ["m3gnet", "mlzoo", built["wheel"].name.split("-")[1], "ok"] in plugins
-        ase.io.write(installation.work / "copper.xyz", [bulk("Cu"), bulk("Cu", cubic=True)])
-        installation.run("mlzoo", "predict", "copper.xyz", "-o", "answers.extxyz")
+        ase.io.write(installation.work / "diamond.xyz", [bulk("C"), bulk("C", cubic=True)])
+        installation.run("mlzoo", "predict", "diamond.xyz", "-o", "answers.extxyz")
         primitive, cubic = ase.io.read(installation.work / "answers.extxyz", index=":")
-        assert cubic.get_potential_energy() == pytest.approx(4 * primitive.get_potential_energy(), abs=1e-5)
-        assert cubic.get_forces() == pytest.approx(0, abs=1e-4)
+        assert cubic.get_potential_energy() == pytest.approx(4 * primitive.get_potential_energy(), abs=1e-3)
+        assert cubic.get_forces() == pytest.approx(0, abs=1e-3)
         for file in installation.work.iterdir():
             file.unlink()
 
     def test_it_works_where_its_folder_cannot_be_written(self, locked):
         """Numba caches compiled loops beside their file, or else in the user's cache folder."""
         before = locked.files()
-        assert float(locked.run("python", "-c", PREDICT).splitlines()[-1]) == pytest.approx(0, abs=0.03)
+        assert float(locked.run("python", "-c", PREDICT).splitlines()[-1]) == pytest.approx(METHANE, abs=0.1)
         assert locked.files() == before
         assert list((locked.home / "cache").rglob("*.nbi"))
 
@@ -203,7 +204,7 @@ class TestInstallation:
         """As in a container of a user without a home; compiled loops are then cached nowhere."""
         before = locked.files()
         said = locked.run("python", "-c", PREDICT, HOME=os.devnull, XDG_CACHE_HOME=os.devnull)
-        assert float(said.splitlines()[-1]) == pytest.approx(0, abs=0.03)
+        assert float(said.splitlines()[-1]) == pytest.approx(METHANE, abs=0.1)
         assert locked.files() == before
 
 

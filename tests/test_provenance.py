@@ -10,22 +10,22 @@ import mlzoo
 from mlzoo.cli import app
 
 COMMANDS = {
-    "predict": ("predict", "copper.extxyz", "-o", "out.extxyz"),
-    "relax": ("relax", "copper.extxyz", "-o", "relaxed.extxyz", "--trajectory", "out.extxyz", "--steps", "1"),
-    "md": ("md", "copper.extxyz", "-o", "out.extxyz", "--ensemble", "nve", "--temperature", "300", "--steps", "2"),
+    "predict": ("predict", "diamond.extxyz", "-o", "out.extxyz"),
+    "relax": ("relax", "diamond.extxyz", "-o", "relaxed.extxyz", "--trajectory", "out.extxyz", "--steps", "1"),
+    "md": ("md", "diamond.extxyz", "-o", "out.extxyz", "--ensemble", "nve", "--temperature", "300", "--steps", "2"),
 }
 
 
 @pytest.fixture(autouse=True)
-def _copper(tmp_path, monkeypatch):
+def _diamond(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ase.io.write("copper.extxyz", bulk("Cu", cubic=True))
+    ase.io.write("diamond.extxyz", bulk("C", cubic=True))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_frame_of_an_extxyz_file(command):
     CliRunner().invoke(app, [*COMMANDS[command], "--device", "cpu"], catch_exceptions=False)
-    expected = mlzoo.load("m3gnet-emt", device="cpu").provenance
+    expected = mlzoo.load("mace-xtb-organic", device="cpu").provenance
     for frame in ase.io.read("out.extxyz", index=":"):
         assert frame.info["mlzoo"] == expected
     assert {"model", "source", "sha256", "license", "mlzoo", "device", "dtype", "kernels"} <= expected.keys()
@@ -35,4 +35,4 @@ def test_every_frame_of_an_extxyz_file(command):
 def test_the_description_of_a_trajectory(command):
     words = [word.replace("out.extxyz", "out.traj") for word in COMMANDS[command]]
     CliRunner().invoke(app, [*words, "--device", "cpu"], catch_exceptions=False)
-    assert Trajectory("out.traj").description["mlzoo"]["model"] == "m3gnet-emt"
+    assert Trajectory("out.traj").description["mlzoo"]["model"] == "mace-xtb-organic"

@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from mlzoo.predictor import Predictor
 
-DEFAULT_MODEL = "m3gnet-emt"
+DEFAULT_MODEL = "mace-xtb-organic"
 
 
 class Dtype(StrEnum):

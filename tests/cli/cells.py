@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-METALS = ("Cu", "Ag", "Au", "Ni", "Pd", "Pt", "Al")
+ELEMENTS = ("H", "C", "N", "O", "F", "S", "Cl")
 SITES = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
 
 
@@ -18,27 +18,27 @@ def cif(symbols, fractional, length: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def alloy(seed: int) -> str:
+def crystal(seed: int) -> str:
     """One to four atoms near the sites of a face-centred lattice."""
     random = np.random.default_rng(seed)
     number = int(random.integers(1, 5))
-    symbols = random.choice(METALS, size=number)
+    symbols = random.choice(ELEMENTS, size=number)
     length = random.uniform(3.7, 4.2) if number > 2 else random.uniform(2.8, 3.2)
     return cif(symbols, SITES[:number] + random.normal(0, 0.01, (number, 3)), length)
 
 
-def write_alloys(folder: Path, number: int) -> None:
+def write_crystals(folder: Path, number: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(number):
-        (folder / f"{seed:05}.cif").write_text(alloy(seed))
+        (folder / f"{seed:05}.cif").write_text(crystal(seed))
 
 
-TRUNCATED = alloy(0)[:150]
-UNKNOWN = cif(["Cu", "Fe"], SITES[:2], 3.0)
-OVERLAPPING = cif(["Cu", "Cu"], [[0, 0, 0], [0, 0, 0.002]], 3.0)
+TRUNCATED = crystal(0)[:150]
+UNKNOWN = cif(["C", "Fe"], SITES[:2], 3.0)
+OVERLAPPING = cif(["C", "C"], [[0, 0, 0], [0, 0, 0.002]], 3.0)
 DISORDERED = (
-    cif(["Cu"], SITES[:1], 3.0)
+    cif(["C"], SITES[:1], 3.0)
     .replace("_atom_site_fract_z", "_atom_site_fract_z\n_atom_site_occupancy")
     .replace("0.00000\n", "0.00000 0.6\n")
-    + "Au 0 0 0 0.4\n"
+    + "N 0 0 0 0.4\n"
 )

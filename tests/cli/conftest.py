@@ -17,14 +17,14 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def mlzoo():
-    """``mlzoo("predict", "cu.cif")`` gives exit_code, stdout and stderr."""
+    """``mlzoo("predict", "diamond.cif")`` gives exit_code, stdout and stderr."""
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
 
 
 @pytest.fixture
-def copper() -> Path:
-    """32 atoms of fcc copper, a little off their places."""
-    atoms = bulk("Cu", a=3.6, cubic=True) * (2, 2, 2)
+def diamond() -> Path:
+    """16 atoms of diamond, a little off their places."""
+    atoms = bulk("C", a=3.6, cubic=True) * (2, 1, 1)
     atoms.rattle(0.03, seed=0)
-    write("copper.extxyz", atoms)
-    return Path("copper.extxyz")
+    write("diamond.extxyz", atoms)
+    return Path("diamond.extxyz")

@@ -49,21 +49,21 @@ class TestList:
     @pytest.mark.parametrize(
         ("words", "there", "not_there"),
         [
-            ("--elements B,Na", "m3gnet-r2scan-nabh m3gnet-mp-2021.2.8-pes", "m3gnet-emt"),
-            ("--elements Cu --predicts forces", "m3gnet-emt", "m3gnet-pes-ani-1x-subset m3gnet-mp-2018.6.1-eform"),
+            ("--elements B,Na", "m3gnet-r2scan-nabh m3gnet-mp-2021.2.8-pes", "mace-xtb-organic"),
+            ("--elements S,Cl --predicts forces", "mace-xtb-organic", "m3gnet-pes-ani-1x-subset m3gnet-mp-2018.6.1-eform"),
             (
                 "--predicts formation_energy_per_atom",
                 "m3gnet-mp-2018.6.1-eform megnet-mp-2018.6.1-eform megnet-tf-mp-2018.6.1-formation-energy",
                 "m3gnet-mp-2021.2.8-pes megnet-tf-mp-2018.6.1-band-gap",
             ),
             ("--predicts band_gap", "megnet-mp-2019.4.1-bandgap-mfi", "megnet-tf-mp-2018.6.1-band-classification"),
-            ("--elements Ne", "megnet-tf-mp-2018.6.1-log10k", "megnet-tf-mp-2018.6.1-formation-energy m3gnet-emt"),
-            ("--architecture megnet", "megnet-mp-2018.6.1-eform megnet-tf-mp-2019.4.1-efermi", "m3gnet-emt"),
-            ("--license MIT", "m3gnet-emt", "m3gnet-mp-2021.2.8-pes"),
-            ("--commercial-use", "m3gnet-emt m3gnet-mp-2021.2.8-pes", UNKNOWN),
-            ("--no-commercial-use", UNKNOWN, "m3gnet-emt m3gnet-mp-2021.2.8-pes"),
-            ("--architecture m3gnet", "m3gnet-emt", ""),
-            ("*matpes*", "m3gnet-matpes-pbe-v2025.1-pes m3gnet-pes-matpes-pbe-2025.2", "m3gnet-emt"),
+            ("--elements Ne", "megnet-tf-mp-2018.6.1-log10k", "megnet-tf-mp-2018.6.1-formation-energy mace-xtb-organic"),
+            ("--architecture megnet", "megnet-mp-2018.6.1-eform megnet-tf-mp-2019.4.1-efermi", "mace-xtb-organic"),
+            ("--license MIT", "mace-xtb-organic", "m3gnet-mp-2021.2.8-pes"),
+            ("--commercial-use", "mace-xtb-organic m3gnet-mp-2021.2.8-pes", UNKNOWN),
+            ("--no-commercial-use", UNKNOWN, "mace-xtb-organic m3gnet-mp-2021.2.8-pes"),
+            ("--architecture mace", "mace-xtb-organic", "m3gnet-mp-2021.2.8-pes"),
+            ("*matpes*", "m3gnet-matpes-pbe-v2025.1-pes m3gnet-pes-matpes-pbe-2025.2", "mace-xtb-organic"),
             ("*matpes* --commercial-use", "m3gnet-matpes-pbe-v2025.1-pes", "m3gnet-pes-matpes-pbe-2025.2"),
         ],
     )
@@ -155,9 +155,9 @@ def test_a_retired_name_gives_its_reason_and_its_successor(mlzoo, command, asked
 
 @pytest.mark.parametrize("command", ["info", "licenses", "verify"])
 def test_an_unknown_name_offers_the_nearest(mlzoo, command):
-    refused = mlzoo(command, "m3gnet-etm")
+    refused = mlzoo(command, "mace-xtb-organics")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "error: no model is called 'm3gnet-etm'. Did you mean m3gnet-emt or " in refused.stderr
+    assert "error: no model is called 'mace-xtb-organics'. Did you mean mace-xtb-organic" in refused.stderr
     assert "`mlzoo list` shows them all." in refused.stderr
 
 
@@ -189,10 +189,10 @@ class TestLicenses:
             name: fields["license"] for name, fields in SERVED.items()
         }
         assert all(row["obliges"] for row in rows.values())
-        assert rows["m3gnet-emt"]["copyright"] == FRONT["m3gnet-emt"]["mlzoo"]["copyright"]
+        assert rows["mace-xtb-organic"]["copyright"] == FRONT["mace-xtb-organic"]["mlzoo"]["copyright"]
 
 
-@pytest.mark.parametrize("words", [["list"], ["info", "m3gnet-emt"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["list"], ["info", "mace-xtb-organic"]], ids=" ".join)
 class TestStart:
     """In processes of their own, without bytecode files, which are Python's and not ours."""
 
@@ -217,5 +217,5 @@ finally:
     print("heavy:", *sorted(heavy))
 """
         ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, encoding="utf-8", check=True)
-        assert "m3gnet-emt" in ran.stdout
+        assert "mace-xtb-organic" in ran.stdout
         assert ran.stdout.splitlines()[-1] == "heavy:"

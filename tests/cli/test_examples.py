@@ -59,8 +59,8 @@ def elsewhere(tmp_path_factory, shared):
 def here(command: str) -> Path:
     if command in BEFORE:
         here(BEFORE[command])
-    write("structures.xyz", [bulk("Cu"), bulk("Cu", cubic=True)])
-    write("structure.cif", bulk("Cu", a=3.7, cubic=True))
+    write("structures.xyz", [bulk("C"), bulk("C", cubic=True)])
+    write("structure.cif", bulk("C", a=3.7, cubic=True))
     ran = CliRunner().invoke(app, example(command), catch_exceptions=False)
     assert ran.exit_code == 0, ran.output
     return Path.cwd()

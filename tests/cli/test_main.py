@@ -14,10 +14,10 @@ from mlzoo.errors import PluginError
 NAMES = [command.__name__.rstrip("_") for command in COMMANDS]
 AS_JSON = {
     "list": [],
-    "info": ["m3gnet-emt"],
+    "info": ["mace-xtb-organic"],
     "licenses": [],
-    "predict": ["copper.extxyz"],
-    "verify": ["m3gnet-emt"],
+    "predict": ["diamond.extxyz"],
+    "verify": ["mace-xtb-organic"],
     "plugins": [],
 }
 
@@ -60,7 +60,7 @@ def test_each_command_has_help(mlzoo, command):
 
 
 @pytest.mark.parametrize("command", NAMES)
-def test_json_is_json_and_nothing_else(mlzoo, copper, command):
+def test_json_is_json_and_nothing_else(mlzoo, diamond, command):
     assert ("--json" in mlzoo(command, "--help").stdout) == (command in AS_JSON)
     if command in AS_JSON:
         asked = mlzoo(command, *AS_JSON[command], "--json")
@@ -90,12 +90,12 @@ def test_a_mistake_is_one_line_and_exit_status_2(mlzoo, words, message):
     assert "Traceback" not in asked.stderr
 
 
-def test_an_unknown_model_or_device_is_one_line(mlzoo, copper):
+def test_an_unknown_model_or_device_is_one_line(mlzoo, diamond):
     for option, message in [
         ("--model", "no model is called 'nope'"),
         ("--device", "device='nope' is unknown to PyTorch"),
     ]:
-        asked = mlzoo("predict", copper, option, "nope")
+        asked = mlzoo("predict", diamond, option, "nope")
         assert asked.exit_code == 2
         assert message in asked.stderr
 

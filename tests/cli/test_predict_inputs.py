@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.cells import alloy, write_alloys
+from cli.cells import crystal, write_crystals
 
 from mlzoo.cli.inputs import expand
 
@@ -15,7 +15,7 @@ TREE = ("b.cif", "a.cif", "deep/c.cif", "deep/er/d.cif", "deep/er/d.xyz", "odd[1
 def _tree():
     for name in TREE:
         (Path("data") / name).parent.mkdir(parents=True, exist_ok=True)
-        (Path("data") / name).write_text(alloy(0))
+        (Path("data") / name).write_text(crystal(0))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_names_no_file_is_told_before_a_model_is_loaded(mlzoo, word, messag
 
 
 def test_a_table_beside_its_inputs_is_none_of_them(mlzoo):
-    write_alloys(Path("few"), 3)
+    write_crystals(Path("few"), 3)
     for _ in range(2):
         assert mlzoo("predict", "few/*", "-o", "few/table.csv", "--resume").exit_code == 0
     assert len(Path("few/table.csv").read_text().splitlines()) == 4
@@ -67,7 +67,7 @@ def test_hundreds_of_thousands(monkeypatch):
 
 
 def test_without_a_table_the_first_rows_say_which_file(mlzoo):
-    write_alloys(Path("few"), 23)
+    write_crystals(Path("few"), 23)
     Path("few/00003.cif").write_text("hello")
     asked = mlzoo("predict", "few/*.cif")
     assert asked.exit_code == 1
@@ -79,13 +79,13 @@ def test_without_a_table_the_first_rows_say_which_file(mlzoo):
 
 
 def test_json_says_which_file(mlzoo):
-    write_alloys(Path("few"), 2)
+    write_crystals(Path("few"), 2)
     said = [json.loads(line) for line in mlzoo("predict", "few/*.cif", "--json").stdout.splitlines()]
     assert [(entry["file"], entry["index"]) for entry in said] == [("few/00000.cif", 0), ("few/00001.cif", 0)]
 
 
 def test_a_line_break_in_a_name_does_not_fit_into_csv(mlzoo):
-    Path("two\nlines.cif").write_text(alloy(1))
+    Path("two\nlines.cif").write_text(crystal(1))
     refused = mlzoo("predict", "*.cif", "-o", "table.csv")
     assert refused.exit_code == 2
     assert "does not fit into a line of table.csv. Rename it, or write table.jsonl" in refused.stderr

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import read, write
-from cli.cells import DISORDERED, OVERLAPPING, TRUNCATED, UNKNOWN, write_alloys
+from cli.cells import DISORDERED, OVERLAPPING, TRUNCATED, UNKNOWN, write_crystals
 from typer.testing import CliRunner
 
 import mlzoo as library
@@ -29,8 +29,8 @@ FORMATS = ("csv", "jsonl", "parquet")
 BROKEN = {"00007.cif": TRUNCATED, "00803.cif": UNKNOWN, "01999.cif": OVERLAPPING}
 SAID = {
     "00007.cif": "holds no structure that can be read",
-    "00803.cif": "UnsupportedElement: the structure contains Fe, but m3gnet-emt knows only",
-    "01999.cif": "InvalidStructure: atoms 0 (Cu) and 1 (Cu) overlap",
+    "00803.cif": "UnsupportedElement: the structure contains Fe, but mace-xtb-organic knows only",
+    "01999.cif": "InvalidStructure: atoms 0 (C) and 1 (C) overlap",
 }
 
 
@@ -59,7 +59,7 @@ def assert_same(one: list[dict], other: list[dict]) -> None:
 def thousands(tmp_path_factory) -> Path:
     """2,000 CIF files, of which three cannot be answered."""
     folder = tmp_path_factory.mktemp("thousands")
-    write_alloys(folder, 2000)
+    write_crystals(folder, 2000)
     for name, text in BROKEN.items():
         (folder / name).write_text(text)
     return folder
@@ -76,7 +76,7 @@ def whole(thousands, tmp_path_factory):
 @pytest.fixture
 def few() -> Path:
     """Six CIF files, the third broken."""
-    write_alloys(Path("few"), 6)
+    write_crystals(Path("few"), 6)
     Path("few/00002.cif").write_text(UNKNOWN)
     return Path("few")
 
@@ -146,14 +146,14 @@ class TestFormats:
         asked = mlzoo("predict", "few/*.cif", "-o", f"table.{ending}")
         assert asked.exit_code == 1
         rows = rows_of(f"table.{ending}")
-        model = library.load("m3gnet-emt")
+        model = library.load("mace-xtb-organic")
         for seed, row in enumerate(rows):
             assert list(row) == COLUMNS
             assert (row["file"], row["frame"]) == (f"few/{seed:05}.cif", 0)
             assert (row["energy_unit"], row["max_force_unit"], row["pressure_unit"]) == ("eV", "eV/Å", "GPa")
-            assert row["model"].startswith("m3gnet-emt float32 ")
+            assert row["model"].startswith("mace-xtb-organic float32 ")
             if seed == 2:
-                assert (row["formula"], row["atoms"], row["energy"]) == ("CuFe", 2, None)
+                assert (row["formula"], row["atoms"], row["energy"]) == ("CFe", 2, None)
                 assert row["error"].startswith("UnsupportedElement: ")
                 continue
             atoms = read(row["file"])
@@ -193,7 +193,7 @@ class TestFormats:
         mlzoo("predict", "few/0000[01].cif", "-o", table)
         there = Path(table).read_bytes()
         for option, message in [
-            (["--dtype", "float64"], "has rows of m3gnet-emt float32"),
+            (["--dtype", "float64"], "has rows of mace-xtb-organic float32"),
             (["--properties", "energy"], "has the columns file, frame, formula, atoms, energy, energy_unit, max_force"),
         ]:
             refused = mlzoo("predict", "few/*.cif", "-o", table, "--resume", *option)
@@ -260,7 +260,7 @@ def test_parquet_without_pyarrow_is_refused_before_any_work(mlzoo, few, monkeypa
 
 
 def test_each_frame_of_each_file_has_a_row(mlzoo, few):
-    frames = [bulk("Cu", a=3.5 + 0.05 * n) for n in range(5)]
+    frames = [bulk("C", a=3.5 + 0.05 * n) for n in range(5)]
     frames[3].positions[0, 0] = np.nan
     write("frames.extxyz", frames)
     mlzoo("predict", "few/00000.cif", "frames.extxyz", "-o", "table.csv", "--index", ":2")
@@ -270,7 +270,7 @@ def test_each_frame_of_each_file_has_a_row(mlzoo, few):
         *[("frames.extxyz", frame) for frame in range(5)],
     ]
     failed = [row for row in rows_of("table.csv") if row["error"]]
-    assert [(row["frame"], row["atoms"], row["energy"]) for row in failed] == [(3, 1, None)]
+    assert [(row["frame"], row["atoms"], row["energy"]) for row in failed] == [(3, 2, None)]
     assert failed[0]["error"].startswith("InvalidStructure: position 0 is [nan, ")
 
 
@@ -285,7 +285,7 @@ class TestBatchesThatFail:
             return evaluate(predictor, graph, names)
 
         monkeypatch.setattr(Predictor, "evaluate", fails)
-        write("few/00003.cif", bulk("Cu", cubic=True) * 2)
+        write("few/00003.cif", bulk("C", cubic=True) * 2)
 
     def test_for_want_of_memory_cost_the_large_structure_only(self, mlzoo, few):
         self.problem = "DefaultCPUAllocator: not enough memory: you tried to allocate 8000000000000 bytes."
@@ -303,12 +303,12 @@ class TestBatchesThatFail:
 
 
 def test_disorder_is_a_named_error(mlzoo):
-    Path("alloy.cif").write_text(DISORDERED)
-    asked = mlzoo("predict", "alloy.cif", "-o", "table.csv")
+    Path("mixed.cif").write_text(DISORDERED)
+    asked = mlzoo("predict", "mixed.cif", "-o", "table.csv")
     assert asked.exit_code == 1
     (row,) = rows_of("table.csv")
-    assert row["error"].startswith("InvalidStructure: site 0 is disordered (Cu:0.6, Au:0.4)")
-    assert f"0 structures in table.csv, 1 error:\nerror: alloy.cif: {row['error']}" in asked.stderr
+    assert row["error"].startswith("InvalidStructure: site 0 is disordered (C:0.6, N:0.4)")
+    assert f"0 structures in table.csv, 1 error:\nerror: mixed.cif: {row['error']}" in asked.stderr
 
 
 def test_of_many_errors_the_first_twenty_are_named(mlzoo):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ase.io import read
-from cli.cells import UNKNOWN, write_alloys
+from cli.cells import UNKNOWN, write_crystals
 from cli.test_predict_tables import assert_same, lines, rows_of, wait_for
 
 PROC = Path("/proc")
@@ -22,7 +22,7 @@ WORDS = ["predict", "some/*.cif", "-o", "table.csv", "--workers", "2"]
 @pytest.fixture
 def some() -> Path:
     """300 CIF files, the hundredth broken."""
-    write_alloys(Path("some"), 300)
+    write_crystals(Path("some"), 300)
     Path("some/00100.cif").write_text(UNKNOWN)
     return Path("some")
 

@@ -17,8 +17,8 @@ print(model.name, model.card.license, model.provenance["commit"], model.provenan
 
 
 @pytest.fixture
-def emt(tmp_path) -> dict[str, bytes]:
-    saved = mlzoo.load("m3gnet-emt", device="cpu").save(tmp_path / "emt")
+def ours(tmp_path) -> dict[str, bytes]:
+    saved = mlzoo.load("mace-xtb-organic", device="cpu").save(tmp_path / "ours")
     return {path.name: path.read_bytes() for path in saved.iterdir()}
 
 
@@ -28,8 +28,8 @@ def nabh(shared) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in ("model.json", "model.pt", "state.pt")}
 
 
-def test_our_layout_with_its_card(machine, hub, emt):
-    commit = hub.commit(REPO, emt)
+def test_our_layout_with_its_card(machine, hub, ours):
+    commit = hub.commit(REPO, ours)
     assert f"hf:{REPO} mit {commit}" in machine.python(LOAD, f"hf:{REPO}")
     hub.requests.clear()
     assert f"hf:{REPO} mit {commit}" in machine.python(LOAD, f"hf:{REPO}", before=NO_NETWORK)
@@ -46,16 +46,16 @@ def test_a_foreign_layout_with_the_licence_of_its_page(machine, hub, nabh):
     assert not any("curve.png" in path for _, path in hub.asked(REPO))
 
 
-def test_at_a_tag(machine, hub, emt):
-    first = hub.commit(REPO, emt)
+def test_at_a_tag(machine, hub, ours):
+    first = hub.commit(REPO, ours)
     hub.tag(REPO, "v1")
     hub.commit(REPO, {"config.json": b"{}"})
     assert first in machine.python(LOAD, f"hf:{REPO}@v1")
     assert first in machine.python(LOAD, f"hf:{REPO}@{first}")
 
 
-def test_one_file_of_it(machine, hub, emt):
-    hub.commit(REPO, {**emt, "other.bin": b"x" * 100})
+def test_one_file_of_it(machine, hub, ours):
+    hub.commit(REPO, {**ours, "other.bin": b"x" * 100})
     said = machine.run("fetch", f"hf:{REPO}/other.bin")
     assert said.rstrip().endswith("other.bin")
     assert not any("model.safetensors" in path for _, path in hub.asked(REPO))
@@ -81,12 +81,12 @@ def test_what_is_no_repository(machine, hub, name):
     assert hub.requests == []
 
 
-def test_it_may_be_locked(machine, hub, emt, tmp_path):
-    commit = hub.commit(REPO, emt)
+def test_it_may_be_locked(machine, hub, ours, tmp_path):
+    commit = hub.commit(REPO, ours)
     machine.run("lock", f"hf:{REPO}")
     hub.commit(REPO, {"config.json": b"{}"})
     shutil.rmtree(Path(machine.environment["HF_HOME"]))
     lock = str(tmp_path / "mlzoo.lock")
     assert commit in machine.python(LOAD, f"hf:{REPO}", MLZOO_LOCK=lock)
-    said = machine.python(LOAD, "m3gnet-emt", status=1, MLZOO_LOCK=lock)
-    assert "m3gnet-emt is not in the lock" in said
+    said = machine.python(LOAD, "mace-xtb-organic", status=1, MLZOO_LOCK=lock)
+    assert "mace-xtb-organic is not in the lock" in said

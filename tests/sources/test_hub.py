@@ -261,7 +261,7 @@ class TestPush:
         said = machine.run("push", shared / "weights/matgl/M3GNet-r2SCAN-NaBH", "alice/nabh", status=2)
         assert "is not in mlzoo's layout. `mlzoo convert" in said
         folder = tmp_path / "weight"
-        machine.run("convert", "m3gnet-emt", "-o", folder)
+        machine.run("convert", "mace-xtb-organic", "-o", folder)
         page = folder / "README.md"
         page.write_text(page.read_text().replace("license: mit", "license: unknown"))
         assert "states no licence, so nobody could use the weight" in machine.run("push", folder, "a/b", status=2)

@@ -24,13 +24,13 @@ from mlzoo.training.evaluation.errors_of import Reservoir, Tally
 
 @pytest.fixture(scope="module")
 def model():
-    return mlzoo.load("m3gnet-emt", dtype="float64", device="cpu")
+    return mlzoo.load("mace-xtb-organic", dtype="float64", device="cpu")
 
 
 def crystals() -> list[Atoms]:
-    """Cu4, CuAu, Cu4, Au4: 4, 2, 4 and 4 atoms."""
-    made = [bulk("Cu", cubic=True), bulk("CuAu", "cesiumchloride", a=3.1), bulk("Cu", a=3.7, cubic=True)]
-    made.append(bulk("Au", cubic=True))
+    """C4, CN, C4, N4: 4, 2, 4 and 4 atoms."""
+    made = [bulk("C") * (2, 1, 1), bulk("CN", "zincblende", a=3.6), bulk("C", a=3.7) * (2, 1, 1)]
+    made.append(bulk("N", "diamond", a=3.6) * (2, 1, 1))
     for seed, atoms in enumerate(made):
         atoms.rattle(0.05, seed=seed)
     return made
@@ -88,9 +88,9 @@ def test_force_errors_are_over_components_of_all_structures_in_one(model):
 def test_forces_by_element(model):
     offset = [np.zeros((4, 3)), np.array([[0.1] * 3, [0.2] * 3]), np.zeros((4, 3)), np.full((4, 3), -0.4)]
     found = evaluate(model, labelled(model, crystals(), forces=offset)).by_element["forces"]
-    assert list(found) == ["Cu", "Au"]
-    assert (found["Cu"].count, found["Cu"].mae) == (27, pytest.approx(3 * 0.1 / 27))
-    assert (found["Au"].count, found["Au"].bias) == (15, pytest.approx((3 * 0.2 - 12 * 0.4) / 15))
+    assert list(found) == ["C", "N"]
+    assert (found["C"].count, found["C"].mae) == (27, pytest.approx(3 * 0.1 / 27))
+    assert (found["N"].count, found["N"].bias) == (15, pytest.approx((3 * 0.2 - 12 * 0.4) / 15))
 
 
 def test_stress_is_told_in_two_units(model):
@@ -113,7 +113,7 @@ def test_the_worst_come_first_with_their_source(model):
     examples = labelled(model, crystals(), energy=[0.4, -0.3, 0.0, 0.8])
     worst = evaluate(model, examples, worst=3).worst["energy_per_atom"]
     assert [(each.source, each.formula) for each in worst] == [
-        ("set.extxyz:3", "Au4"), ("set.extxyz:1", "AuCu"), ("set.extxyz:0", "Cu4"),
+        ("set.extxyz:3", "N4"), ("set.extxyz:1", "CN"), ("set.extxyz:0", "C4"),
     ]  # fmt: skip
     assert worst[1].error == pytest.approx(150)
     assert worst[1].prediction - worst[1].reference == pytest.approx(-150)
@@ -138,7 +138,7 @@ def test_components_that_are_nan_are_missing(model):
 
 
 def test_a_stress_without_a_prediction_is_counted(model):
-    cluster = Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 2.4]])
+    cluster = Atoms("C2", positions=[[0, 0, 0], [0, 0, 1.4]])
     examples = [
         *labelled(model, crystals(), stress=np.zeros((4, 6))),
         Example(structure_from(cluster), {"stress": np.zeros(6)}),
@@ -167,14 +167,15 @@ def test_where_all_fail_there_are_no_numbers_and_no_nan(model):
 
 
 class Broken(PropertyModel):
-    """A band gap of one eV for each atom, which is not a number for gold."""
+    """A band gap of one eV for each atom, which is not a number for nitrogen."""
 
-    cutoff, elements, outputs = 3.0, (29, 79), (Property("band_gap", "eV"),)
+    cutoff, elements, outputs = 3.0, (6, 7), (Property("band_gap", "eV"),)
 
     def forward(self, graph):
-        gold = torch.zeros(graph.n_structures).index_add(0, graph.structure_index, (graph.atomic_numbers == 79).float())
+        nitrogen = (graph.atomic_numbers == 7).float()
+        bad = torch.zeros(graph.n_structures).index_add(0, graph.structure_index, nitrogen)
         count = torch.zeros(graph.n_structures).index_add(0, graph.structure_index, torch.ones(graph.n_atoms))
-        return {"band_gap": torch.where(gold > 0, torch.nan, count)}
+        return {"band_gap": torch.where(bad > 0, torch.nan, count)}
 
 
 def test_a_property_of_its_own_and_a_prediction_that_is_not_finite():
@@ -190,23 +191,23 @@ def test_a_property_of_its_own_and_a_prediction_that_is_not_finite():
 
 
 def test_a_committee_is_a_model_like_others(model):
-    found = evaluate(mlzoo.committee(["m3gnet-emt"] * 2), labelled(model, crystals(), energy=[0.4, -0.2, 0.0, 0.8]))
+    found = evaluate(mlzoo.committee(["mace-xtb-organic"] * 2), labelled(model, crystals(), energy=[0.4, -0.2, 0.0, 0.8]))
     assert found.errors["energy"].mae == pytest.approx(0.35, abs=1e-4)
 
 
 def test_no_label_that_the_model_predicts_is_an_error(model):
     with pytest.raises(
-        UnsupportedProperty, match="no labels that the model predicts: they have band_gap, and m3gnet-emt"
+        UnsupportedProperty, match="no labels that the model predicts: they have band_gap, and mace-xtb-organic"
     ):
-        evaluate(model, [Example(structure_from(bulk("Cu")), {"band_gap": 0.0})])
+        evaluate(model, [Example(structure_from(bulk("C")), {"band_gap": 0.0})])
 
 
 def test_aligned_by_composition_energies_that_differ_by_element_agree(model):
-    offsets = [4 * 1.5, 1.5 - 2.0, 4 * 1.5, 4 * -2.0]  # model − data: 1.5 eV for Cu, −2 eV for Au
+    offsets = [4 * 1.5, 1.5 - 2.0, 4 * 1.5, 4 * -2.0]  # model − data: 1.5 eV for C, −2 eV for N
     found = evaluate(model, labelled(model, crystals(), energy=offsets), align="composition")
     assert found.errors["energy"].largest == pytest.approx(0, abs=1e-9)
-    assert found.alignment.shifts == pytest.approx({29: -1.5, 79: 2.0})
-    assert "SHIFTED before they were compared, by element, in eV an atom: Cu -1.5000, Au +2.0000" in str(
+    assert found.alignment.shifts == pytest.approx({6: -1.5, 7: 2.0})
+    assert "SHIFTED before they were compared, by element, in eV an atom: C -1.5000, N +2.0000" in str(
         found.alignment
     )
 
@@ -215,7 +216,7 @@ def test_aligned_by_the_mean_one_number_an_atom_is_taken_off(model):
     examples = labelled(model, crystals(), energy=[0.4, -0.2, 0.0, 0.8])  # 100, −100, 0, 200: mean 50 meV an atom
     found = evaluate(model, examples, align="mean")
     assert found.errors["energy_per_atom"].mae == pytest.approx((50 + 150 + 50 + 150) / 4)
-    assert found.alignment.shifts == pytest.approx({29: -0.05, 79: -0.05})
+    assert found.alignment.shifts == pytest.approx({6: -0.05, 7: -0.05})
 
 
 def test_an_alignment_with_as_many_numbers_as_structures_says_that_nothing_is_left(model):
@@ -262,7 +263,7 @@ def test_it_becomes_json(model):
     said = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert said["errors"]["energy"]["unit"] == "eV"
     assert said["by_group"]["b"]["energy"]["count"] == 2
-    assert said["model"]["model"] == "m3gnet-emt"
+    assert said["model"]["model"] == "mace-xtb-organic"
     assert said["alignment"]["kind"] == "mean"
 
 
