@@ -2,9 +2,9 @@
 
 A step is the forward pass, energies and forces, their weighted mean squared errors, the gradient of all parameters through the
 forces, and Adam with AMSGrad. 64x0e + 64x1o, l_max 3, correlation 3, two layers, cutoff 5 Å; random weights that mace-torch
-made and wrote, read by mlzoo; same labels (forces of 3BPA, energies by lot), same formula of the loss, float32, one thread; graphs are made beforehand, as in
-training. The two run in processes of their own and take turns after warm-up; the minimum and the median of all turns are
-printed, and the losses of the first step.
+made and wrote, read by mlzoo; same labels (forces of 3BPA, energies by lot), same formula of the loss, float32, one thread;
+graphs are made beforehand, as in training. The two run in processes of their own and take turns after warm-up; the minimum
+and the median of all turns are printed, and the losses of the first step.
 
     make bench
 """
