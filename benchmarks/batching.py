@@ -1,6 +1,6 @@
 """What does a batch gain over one structure at a time? A thousand structures of ten atoms, embedded model, one thread.
 
-Molecule-like clusters, slabs and dense crystals differ in edges, and so in how much of the time is work that a batch cannot
+Molecules, layers and dense crystals differ in edges, and so in how much of the time is work that a batch cannot
 save. Energy, forces and stress with neighbour lists, after warm-up; both answers are compared.
 
     make bench
@@ -11,31 +11,35 @@ import time
 import numpy as np
 import torch
 from ase import Atoms
-from ase.build import bulk, fcc111
-from ase.cluster import Octahedron
+from ase.build import bulk, graphene
+from ase.build import molecule as built
 
 import mlzoo
 
-METALS = ["Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"]
+ELEMENTS = ["C", "N", "O"]
 
 
-def cluster(metal: str) -> Atoms:
-    return Octahedron(metal, 3)[:10]
+def molecule(element: str) -> Atoms:
+    return built({"C": "C3H7Cl", "N": "CH3CH2NH2", "O": "CH3COCH3"}[element])
 
 
-def slab(metal: str) -> Atoms:
-    return fcc111(metal, (1, 2, 5), vacuum=8.0, orthogonal=True)
+def layer(element: str) -> Atoms:
+    atoms = graphene(size=(5, 1, 1), vacuum=8.0)
+    atoms.symbols[0] = element
+    return atoms
 
 
-def crystal(metal: str) -> Atoms:
-    return bulk(metal) * (5, 2, 1)
+def crystal(element: str) -> Atoms:
+    atoms = bulk("C") * (5, 1, 1)
+    atoms.symbols[0] = element
+    return atoms
 
 
 def many(make, count: int) -> list[Atoms]:
     rng = np.random.default_rng(0)
     made = []
     for _ in range(count):
-        atoms = make(rng.choice(METALS))
+        atoms = make(rng.choice(ELEMENTS))
         atoms.rattle(0.1, seed=int(rng.integers(1 << 30)))
         made.append(atoms)
     return made
@@ -53,8 +57,8 @@ def fastest(work) -> tuple[float, list]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    model = mlzoo.load("m3gnet-emt", device="cpu")
-    kinds = {kind.__name__ + "s": many(kind, 334) for kind in (cluster, slab, crystal)}
+    model = mlzoo.load("mace-xtb-organic", device="cpu")
+    kinds = {kind.__name__ + "s": many(kind, 334) for kind in (molecule, layer, crystal)}
     kinds["all three"] = [atoms for same in zip(*kinds.values(), strict=True) for atoms in same][:1000]
     model.predict(kinds["all three"][:60])
     print(

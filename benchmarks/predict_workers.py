@@ -18,14 +18,15 @@ import numpy as np
 from ase.build import bulk
 
 FILES = 8_000
-METALS = ["Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"]
+ELEMENTS = ["C", "N", "O", "S"]
 
 
 def write(folder: Path) -> None:
-    """Rattled metals of four atoms."""
+    """Rattled diamond in cells of four atoms, one of them of another element."""
     rng = np.random.default_rng(0)
     for number in range(FILES):
-        atoms = bulk(rng.choice(METALS), cubic=True)
+        atoms = bulk("C") * (2, 1, 1)
+        atoms.symbols[0] = rng.choice(ELEMENTS)
         atoms.rattle(0.05, seed=number)
         atoms.write(folder / f"{number:05}.cif")
 

@@ -57,7 +57,9 @@ def test_in_ase(committee, diamond):
 def test_members_of_another_level_of_theory_are_refused(committee):
     first, other, _ = committee.members
     theirs = type(other)(other.model, other.manifest, "theirs", other.card.model_copy(update={"theory": "r2SCAN"}))
-    with pytest.raises(DifferentMembers, match=r"mace-xtb-organic was trained on .*, theirs on r2SCAN: the mean .* nothing"):
+    with pytest.raises(
+        DifferentMembers, match=r"mace-xtb-organic was trained on .*, theirs on r2SCAN: the mean .* nothing"
+    ):
         Committee([first, theirs])
 
 

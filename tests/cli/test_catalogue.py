@@ -50,14 +50,22 @@ class TestList:
         ("words", "there", "not_there"),
         [
             ("--elements B,Na", "m3gnet-r2scan-nabh m3gnet-mp-2021.2.8-pes", "mace-xtb-organic"),
-            ("--elements S,Cl --predicts forces", "mace-xtb-organic", "m3gnet-pes-ani-1x-subset m3gnet-mp-2018.6.1-eform"),
+            (
+                "--elements S,Cl --predicts forces",
+                "mace-xtb-organic",
+                "m3gnet-pes-ani-1x-subset m3gnet-mp-2018.6.1-eform",
+            ),
             (
                 "--predicts formation_energy_per_atom",
                 "m3gnet-mp-2018.6.1-eform megnet-mp-2018.6.1-eform megnet-tf-mp-2018.6.1-formation-energy",
                 "m3gnet-mp-2021.2.8-pes megnet-tf-mp-2018.6.1-band-gap",
             ),
             ("--predicts band_gap", "megnet-mp-2019.4.1-bandgap-mfi", "megnet-tf-mp-2018.6.1-band-classification"),
-            ("--elements Ne", "megnet-tf-mp-2018.6.1-log10k", "megnet-tf-mp-2018.6.1-formation-energy mace-xtb-organic"),
+            (
+                "--elements Ne",
+                "megnet-tf-mp-2018.6.1-log10k",
+                "megnet-tf-mp-2018.6.1-formation-energy mace-xtb-organic",
+            ),
             ("--architecture megnet", "megnet-mp-2018.6.1-eform megnet-tf-mp-2019.4.1-efermi", "mace-xtb-organic"),
             ("--license MIT", "mace-xtb-organic", "m3gnet-mp-2021.2.8-pes"),
             ("--commercial-use", "mace-xtb-organic m3gnet-mp-2021.2.8-pes", UNKNOWN),

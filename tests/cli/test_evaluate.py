@@ -46,7 +46,15 @@ def test_a_bias_like_another_zero_is_pointed_out_and_aligned(mlzoo, labelled):
 
 def test_another_key_and_groups(mlzoo, labelled):
     asked = mlzoo(
-        "evaluate", "mace-xtb-organic", "labelled.extxyz", "--key", "energy=other_energy", "--by", "kind", "-o", "e.json"
+        "evaluate",
+        "mace-xtb-organic",
+        "labelled.extxyz",
+        "--key",
+        "energy=other_energy",
+        "--by",
+        "kind",
+        "-o",
+        "e.json",
     )
     assert asked.exit_code == 0, asked.output
     said = json.loads(Path("e.json").read_text())

@@ -191,7 +191,9 @@ def test_a_property_of_its_own_and_a_prediction_that_is_not_finite():
 
 
 def test_a_committee_is_a_model_like_others(model):
-    found = evaluate(mlzoo.committee(["mace-xtb-organic"] * 2), labelled(model, crystals(), energy=[0.4, -0.2, 0.0, 0.8]))
+    found = evaluate(
+        mlzoo.committee(["mace-xtb-organic"] * 2), labelled(model, crystals(), energy=[0.4, -0.2, 0.0, 0.8])
+    )
     assert found.errors["energy"].mae == pytest.approx(0.35, abs=1e-4)
 
 
@@ -207,9 +209,7 @@ def test_aligned_by_composition_energies_that_differ_by_element_agree(model):
     found = evaluate(model, labelled(model, crystals(), energy=offsets), align="composition")
     assert found.errors["energy"].largest == pytest.approx(0, abs=1e-9)
     assert found.alignment.shifts == pytest.approx({6: -1.5, 7: 2.0})
-    assert "SHIFTED before they were compared, by element, in eV an atom: C -1.5000, N +2.0000" in str(
-        found.alignment
-    )
+    assert "SHIFTED before they were compared, by element, in eV an atom: C -1.5000, N +2.0000" in str(found.alignment)
 
 
 def test_aligned_by_the_mean_one_number_an_atom_is_taken_off(model):

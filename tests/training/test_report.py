@@ -36,7 +36,15 @@ def page(model) -> str:
 
 
 def test_it_says_errors_with_units_and_the_facts_of_the_card(page, model):
-    for said in ("123.4", "meV/atom", "0.2718", "eV/Å", "mace-xtb-organic", "MIT License", model.card.training_data[:30]):
+    for said in (
+        "123.4",
+        "meV/atom",
+        "0.2718",
+        "eV/Å",
+        "mace-xtb-organic",
+        "MIT License",
+        model.card.training_data[:30],
+    ):
         assert said.replace("'", "&#x27;") in page
     assert "root of the mean of its square" in page
 
