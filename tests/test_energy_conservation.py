@@ -80,11 +80,11 @@ def test_energy_is_conserved_for_two_picoseconds(shared):
     runs = {}
     silicon = bulk("Si", cubic=True).repeat(2)
     for name, atoms, steps in ((OURS, methanol(), (1.0, 0.5)), (shared.joinpath(*MP), silicon, (0.5,))):
-        start, label = thermalised(name, atoms), Path(name).name
+        start, label = thermalised(name, atoms), f"{Path(name).name:<26}{atoms.get_chemical_formula():<16}"
         for step in steps:
             energies, temperatures = trajectory(start, name, step, length=2000).T
-            runs[label, step] = energies
+            runs[name, step] = energies
             numbers = f"{drift(energies) * 1e6:>12.3f}{energies.std() * 1e6:>13.3f}"
-            print(f"{label:<26}{atoms.get_chemical_formula():<16}{step:>6}{temperatures.mean():>8.0f}{numbers}", flush=True)
+            print(f"{label}{step:>6}{temperatures.mean():>8.0f}{numbers}", flush=True)
     assert abs(drift(runs[OURS, 0.5])) < DRIFT
     assert 3.5 < runs[OURS, 1.0].std() / runs[OURS, 0.5].std() < 4.5
