@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,11 @@ def workers_of(parent: int) -> list[int]:
         if f"PPid:\t{parent}\n" in status and b"spawn_main" in words:
             found.append(int(process.name))
     return found
+
+
+def hears_ctrl_c(process: int) -> bool:
+    (blocked,) = re.findall(r"^SigBlk:\s+(\w+)$", (PROC / str(process) / "status").read_text(), flags=re.MULTILINE)
+    return not int(blocked, 16) >> (signal.SIGINT - 1) & 1
 
 
 def lives(process: int) -> bool:
@@ -112,6 +118,7 @@ class TestEnds:
         run = start(*WORDS[:-1], number)
         wait_for(begun, run)
         workers = workers_of(run.pid)
+        assert not any(map(hears_ctrl_c, workers))
         for process in [run.pid, *workers]:  # as a terminal does
             os.kill(process, signal.SIGINT)
         _, said = run.communicate(timeout=60)
