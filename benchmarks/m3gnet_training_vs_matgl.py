@@ -11,7 +11,6 @@ last step stand beside them: after so many steps of Adam they are equal only if 
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -20,10 +19,11 @@ import ase.io
 import numpy as np
 from ase.build import bulk
 from side import Side
+from steps import TURNS, race
 
 SHARED = Path(os.environ.get("MLZOO_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 WEIGHTS = SHARED / "weights" / "matgl" / "M3GNet-MP-2021.2.8-PES"
-CRYSTALS, WARM_UP, TURNS = 32, 3, 20
+CRYSTALS = 32
 ELEMENTS = ["C", "Al", "Si", "P", "Ga", "Ge", "As", "Sn"]
 
 SIDE = """
@@ -103,21 +103,8 @@ def main() -> None:
         ase.io.write(file, crystals(), format="json")
         sides = [Side("mlzoo", sys.executable, SIDE, str(WEIGHTS), file)]
         sides.append(Side("matgl", chosen.peer, SIDE, str(WEIGHTS), file))
-    for side in sides:
-        said = side.versions
-        print(f"{side.name} {said['version']} (torch {said['torch']}): {said['parameters']} parameters learn")
-    turns: dict[str, list] = {side.name: [] for side in sides}
-    for _ in range(WARM_UP + chosen.turns):
-        for side in sides:
-            turns[side.name].append(side.ask(""))
-    times = {name: [1e3 * seconds for seconds, _ in answers[WARM_UP:]] for name, answers in turns.items()}
     print(f"{CRYSTALS} crystals of 8 atoms, float32, one thread, v4; energy, forces and stress")
-    print(f"{'side':>6} {'min ms':>8} {'median ms':>10} {'first loss':>12} {'last loss':>12}")
-    for name, answers in turns.items():
-        first, last = answers[0][1], answers[-1][1]
-        print(f"{name:>6} {min(times[name]):8.1f} {statistics.median(times[name]):10.1f} {first:12.6f} {last:12.6f}")
-    ratios = [kind(times["matgl"]) / kind(times["mlzoo"]) for kind in (min, statistics.median)]
-    print(f"times faster: {ratios[0]:.2f} by minimum, {ratios[1]:.2f} by median")
+    race(*sides, chosen.turns)
 
 
 if __name__ == "__main__":

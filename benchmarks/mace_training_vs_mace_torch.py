@@ -4,24 +4,24 @@ A step is the forward pass, energies and forces, their weighted mean squared err
 forces, and Adam with AMSGrad. 64x0e + 64x1o, l_max 3, correlation 3, two layers, cutoff 5 Å; random weights that mace-torch
 made and wrote, read by mlzoo; same labels (forces of 3BPA, energies by lot), same formula of the loss, float32, one thread;
 graphs are made beforehand, as in training. The two run in processes of their own and take turns after warm-up; the minimum
-and the median of all turns are printed, and the losses of the first step.
+and the median of all turns are printed, and the losses of the first and of the last step. Only the first must be the same: the
+codes keep different factors beside their weights, and a step of Adam is as large for each.
 
     make bench
 """
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from side import Side
+from steps import TURNS, race
 
 SHARED = Path(os.environ.get("MLZOO_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 MOLECULES = SHARED / "data" / "3bpa" / "train_300K.xyz"
-WARM_UP, TURNS = 3, 20
 
 WRITE = """
 import sys, warnings
@@ -103,20 +103,8 @@ def main() -> None:
         subprocess.run([chosen.peer, "-c", WRITE, weights], check=True, stderr=subprocess.DEVNULL)
         sides = [Side("mlzoo", sys.executable, SIDE, weights, str(MOLECULES))]
         sides.append(Side("mace-torch", chosen.peer, SIDE, weights, str(MOLECULES)))
-    for side in sides:
-        said = side.versions
-        print(f"{side.name} {said['version']} (torch {said['torch']}): {said['parameters']} parameters learn")
-    turns: dict[str, list] = {side.name: [] for side in sides}
-    for _ in range(WARM_UP + chosen.turns):
-        for side in sides:
-            turns[side.name].append(side.ask(""))
-    times = {name: [1e3 * seconds for seconds, _ in answers[WARM_UP:]] for name, answers in turns.items()}
     print("five molecules of 27 atoms, 64x0e + 64x1o, l_max 3, correlation 3, float32, one thread; energy and forces")
-    print(f"{'side':>10} {'min ms':>8} {'median ms':>10} {'first loss':>14}")
-    for name, answers in turns.items():
-        print(f"{name:>10} {min(times[name]):8.1f} {statistics.median(times[name]):10.1f} {answers[0][1]:14.6f}")
-    ratios = [kind(times["mace-torch"]) / kind(times["mlzoo"]) for kind in (min, statistics.median)]
-    print(f"times faster: {ratios[0]:.2f} by minimum, {ratios[1]:.2f} by median")
+    race(*sides, chosen.turns)
 
 
 if __name__ == "__main__":

@@ -188,8 +188,8 @@ class TestInstallation:
         ase.io.write(installation.work / "diamond.xyz", [bulk("C"), bulk("C", cubic=True)])
         installation.run("mlzoo", "predict", "diamond.xyz", "-o", "answers.extxyz")
         primitive, cubic = ase.io.read(installation.work / "answers.extxyz", index=":")
-        assert cubic.get_potential_energy() == pytest.approx(4 * primitive.get_potential_energy(), abs=1e-3)
-        assert cubic.get_forces() == pytest.approx(0, abs=1e-3)
+        assert cubic.get_potential_energy() == pytest.approx(4 * primitive.get_potential_energy(), abs=1e-5)
+        assert cubic.get_forces() == pytest.approx(0, abs=1e-4)
         for file in installation.work.iterdir():
             file.unlink()
 

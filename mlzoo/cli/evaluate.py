@@ -52,12 +52,7 @@ def evaluate(
             help="NAME.html: a report with tables and plots; NAME.json: all but the plots. May be repeated.",
         ),
     ] = None,
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--key", metavar="LABEL=KEY", help="Where the file has a label: energy=REF_energy. May be repeated."
-        ),
-    ] = None,
+    key: options.Key = None,
     by: Annotated[
         str | None, typer.Option("--by", metavar="KEY", help="Errors by group too: by this key. Default: config_type.")
     ] = None,
@@ -105,14 +100,12 @@ def _keys(given: Sequence[str] | None, by: str | None, predicts: Collection[str]
     """Where labels stand: a property of its own kind, such as a band gap, under its own name unless a key is said."""
     from mlzoo.training.data.keys import Keys
 
-    said = {}
-    for entry in given or ():
-        label, _, name = entry.partition("=")
-        if not label or not name:
-            raise typer.BadParameter(f"--key {entry!r} is not of the form LABEL=KEY, such as energy=REF_energy")
+    said = options.keys(given)
+    for label, name in said.items():
         if _ours(label) not in predicts:
-            raise typer.BadParameter(f"--key {entry}: {model} does not predict {label}, but {', '.join(predicts)}")
-        said[label] = name
+            raise typer.BadParameter(
+                f"--key {label}={name}: {model} does not predict {label}, but {', '.join(predicts)}"
+            )
     others = {name: name for name in predicts if name not in (*OWN, *DERIVED)}
     others |= {name: named for name, named in said.items() if name not in OWN}
     own = {name: named for name, named in said.items() if name in OWN}

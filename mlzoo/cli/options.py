@@ -38,6 +38,10 @@ Reader = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="For the reader of the format: convention=v4."),
 ]
+Key = Annotated[
+    list[str] | None,
+    typer.Option("--key", metavar="LABEL=KEY", help="Where the file has a label: energy=REF_energy. May be repeated."),
+]
 Condition = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,6 +68,17 @@ def conditions(given: Iterable[str] | None, predictor: Predictor) -> dict[str, A
     for condition in predictor.model.conditions:
         if condition.name in said:
             condition.encode(said[condition.name])
+    return said
+
+
+def keys(given: Iterable[str] | None) -> dict[str, str]:
+    """What ``--key`` says: {label: key in the file}."""
+    said = {}
+    for entry in given or ():
+        label, _, name = entry.partition("=")
+        if not label or not name:
+            raise typer.BadParameter(f"--key {entry!r} is not of the form LABEL=KEY, such as energy=REF_energy")
+        said[label] = name
     return said
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mlzoo.cli import options
 from mlzoo.cli.console import tell
 from mlzoo.cli.inputs import expand
 
@@ -21,12 +22,7 @@ def shard(
         float | None,
         typer.Option("--cutoff", min=0.0, help="Å: find neighbours within it now, for models that have it."),
     ] = None,
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--key", metavar="LABEL=KEY", help="Where the file has a label: energy=REF_energy. May be repeated."
-        ),
-    ] = None,
+    key: options.Key = None,
     size: Annotated[int, typer.Option("--size", min=1, help="Structures in a file, at most.")] = 10_000,
 ) -> None:
     """Write labelled structures as HDF5, for data beyond memory; the folder is what `data.train` of a training run names.
@@ -36,12 +32,7 @@ def shard(
     from mlzoo.training.data.keys import SPELLINGS, Keys
     from mlzoo.training.data.shards import write_shards
 
-    said = {}
-    for entry in key or ():
-        label, _, name = entry.partition("=")
-        if not label or not name:
-            raise typer.BadParameter(f"--key {entry!r} is not of the form LABEL=KEY, such as energy=REF_energy")
-        said[label] = name
+    said = options.keys(key)
     own = {label: name for label, name in said.items() if label in SPELLINGS}
     others = {label: name for label, name in said.items() if label not in SPELLINGS}
     count = write_shards(expand(files), out, Keys.model_validate({**own, "labels": others}), cutoff=cutoff, size=size)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
 
 REORDERED = {"fastmath": {"contract", "nsz", "arcp", "reassoc"}}
 
@@ -19,6 +23,11 @@ def compiled(loop: Callable) -> Callable:
 def compiled_to_the_bit(loop: Callable) -> Callable:
     """Compile a loop whose sums keep their order, so that it gives NumPy's bits."""
     return _compile(loop, {})
+
+
+def arrays(*tensors: Tensor) -> list[np.ndarray]:
+    """As loops take them: the same memory, or a copy of a tensor whose numbers do not lie side by side."""
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
 
 
 def _compile(loop: Callable, options: dict[str, Any]) -> Callable:

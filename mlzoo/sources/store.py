@@ -14,6 +14,9 @@ from pathlib import Path
 
 log = logging.getLogger("mlzoo")
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a file system says that has no room left."""
+
 
 def folder() -> Path:
     from huggingface_hub import constants
@@ -56,7 +59,7 @@ def replace(path: Path, content: bytes) -> None:
 
 def explain_write(error: OSError, folder: Path) -> str:
     """What a file system that does not take the file says, with the next step."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in FULL:
         return f"no room is left for it in {folder} ({error.strerror}). Make some, or let HF_HOME name another place."
     return f"{folder} cannot be written ({error.strerror or error}). Let HF_HOME name a place that can."
 

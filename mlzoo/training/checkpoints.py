@@ -1,32 +1,16 @@
-"""Files that are whole or not there, checkpoints first of all."""
+"""Checkpoints: whole or not there, and as often as is asked for."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-
-@contextmanager
-def replacing(place: Path) -> Iterator[BinaryIO]:
-    """Written beside its place, made durable, and only then put there: a kill in between leaves the file before."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f".{place.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(place)
-    finally:
-        part.unlink(missing_ok=True)
+from mlzoo.training.whole_files import replacing
 
 
 class WholeCheckpoints(TorchCheckpointIO):

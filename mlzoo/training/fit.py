@@ -119,8 +119,7 @@ def _callbacks(ready: Ready, settings: TrainSettings, show: Show | None) -> Iter
     yield Log(folder / FILE, interval)
     if settings.tensorboard:
         yield TensorBoard(folder / "tensorboard", interval)
-    units = units_of(settings.targets, {each.name: each for each in ready.model.predicts})
-    yield Progress(units, interval, show)
+    yield Progress(units_of(settings.targets, ready.model.predicts), interval, show)
     if settings.early_stop:
         yield Stop(settings.best_model_metric, patience=settings.early_stop)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +10,9 @@ from typing import Any
 
 from mlzoo.errors import InvalidTraining
 from mlzoo.json_files import read_json
-from mlzoo.training.checkpoints import replacing
+from mlzoo.sources.store import FULL
 from mlzoo.training.settings import TrainSettings, checked
+from mlzoo.training.whole_files import replacing
 
 SETTINGS = "settings.json"
 LAST = Path("checkpoints", "last.ckpt")
@@ -28,8 +28,6 @@ FREE = (
     "tensorboard",
 )
 """Settings that may differ when a run goes on; and data.num_workers."""
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def take_up(folder: Path, settings: TrainSettings) -> Path | None:

@@ -25,6 +25,7 @@ class Learner(lightning.LightningModule):
         super().__init__()
         self.model, self.objective, self.settings = model, objective, settings
         self._training = training
+        self._schedule_free = settings.optimizer.optimizer == "schedulefree"
         self._form = (training.form(model),)  # in a tuple, as its parameters are the model's
         self._sums: dict[str, list[Errors]] = {}
         self.learning_rate = 0.0  # of this epoch
@@ -42,8 +43,7 @@ class Learner(lightning.LightningModule):
         self.log_dict(
             {f"weight_{name}": self.objective.weight(name, self.current_epoch) for name in self.objective.targets}
         )
-
-        if self.settings.optimizer.optimizer == "schedulefree":
+        if self._schedule_free:
             self._own().train()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -64,7 +64,7 @@ class Learner(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._sums = {}
-        if self.settings.optimizer.optimizer == "schedulefree":
+        if self._schedule_free:
             self._own().eval()  # until the next epoch: checkpoints hold the averaged weights too
 
     def validation_step(self, batch: Batch, index: int) -> None:
@@ -98,7 +98,7 @@ class Learner(lightning.LightningModule):
         said, schedule = self.settings.optimizer, self.settings.schedule
         batches = int(self.trainer.estimated_stepping_batches) // self.settings.num_epochs
         optimizer = optimizers.optimizer(self._training.groups(self.model), said, schedule.warmup * batches)
-        if said.optimizer == "schedulefree":
+        if self._schedule_free:
             return optimizer
         metric = self.settings.best_model_metric
         scheduled = optimizers.schedule(optimizer, schedule, self.settings.num_epochs, metric)

@@ -10,7 +10,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from mlzoo.errors import MissingPackage
-from mlzoo.training.checkpoints import replacing
+from mlzoo.training.whole_files import replacing
 
 FILE = "log.csv"
 

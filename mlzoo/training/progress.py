@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -22,9 +22,10 @@ Show = Callable[[int, int, str], None]
 MOMENT = 0.2  # s between two looks
 
 
-def units_of(targets: Mapping[str, TargetSettings], predicts: Mapping[str, Property]) -> dict[str, str]:
+def units_of(targets: Mapping[str, TargetSettings], predicts: Iterable[Property]) -> dict[str, str]:
     """In which the errors of each target are: an energy's for each atom, unless it counts for the structure."""
-    units = {name: predicts[name].unit for name in targets}
+    known = {each.name: each.unit for each in predicts}
+    units = {name: known[name] for name in targets}
     if "energy" in targets and not targets["energy"].per_structure:
         units["energy"] += "/atom"
     return units

@@ -39,7 +39,7 @@ def publish(ready: Ready, settings: TrainSettings, provenance: Mapping[str, Any]
         evaluation,
         facts_of(predictor),
         files=[f"the validation set of {Path(name).name}" for name in provenance.get("data", {})],
-        curve=_curve(folder / FILE, units_of(settings.targets, {each.name: each for each in predictor.predicts})),
+        curve=_curve(folder / FILE, units_of(settings.targets, predictor.predicts)),
         heading=f"Training of {settings.name}",
     )
     (folder / REPORT).write_text(page, encoding="utf-8")

@@ -188,14 +188,13 @@ class TrainSettings(Settings):
     @classmethod
     def _schedule_free(cls, said: Any) -> Any:
         """The schedule-free optimizer has no schedule but its warm-up."""
-        free = isinstance(said, Mapping) and isinstance(said.get("optimizer"), Mapping)
-        if (
-            free
-            and said["optimizer"].get("optimizer") == "schedulefree"
-            and isinstance(said.get("schedule", {}), Mapping)
-        ):
-            return {**said, "schedule": {"lr_scheduler": "constant", **said.get("schedule", {})}}
-        return said
+        optimizer, schedule = (
+            said.get(part, {}) if isinstance(said, Mapping) else None for part in ("optimizer", "schedule")
+        )
+        if not isinstance(optimizer, Mapping) or not isinstance(schedule, Mapping):
+            return said  # what is wrong is told by the parts
+        free = optimizer.get("optimizer") == "schedulefree"
+        return {**said, "schedule": {"lr_scheduler": "constant", **schedule}} if free else said
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainSettings:

@@ -1,5 +1,6 @@
 """A run that is killed, wherever, and goes on ends bit for bit like one that was left alone: CPU, float64."""
 
+import importlib
 import multiprocessing
 import os
 import random
@@ -10,17 +11,15 @@ import pytest
 import torch
 from training.runs import labelled, settings, tensors, trained
 
-from mlzoo.training import checkpoints
-
 LIVES = multiprocessing.get_context("forkserver")
 LIVES.set_forkserver_preload(["mlzoo.training.run"])  # once for all lives
 
 
 def life(said, fatal=None):
-    """One process; ``fatal`` is a module of ``checkpoints`` and its function that kills when it is called the fifth time."""
+    """One process; ``fatal`` is a module and its function that kills when it is called the fifth time."""
     torch.set_num_threads(1)
     if fatal:
-        module, name = getattr(checkpoints, fatal[0]), fatal[1]
+        module, name = importlib.import_module(fatal[0]), fatal[1]
         kept, calls = getattr(module, name), []
 
         def kill(*arguments):

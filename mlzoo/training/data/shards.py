@@ -7,7 +7,7 @@ begin, ``first[i]``, and end, ``first[i + 1]``; and its checksum ``crc32[i]``.
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import RawIOBase
@@ -18,13 +18,14 @@ import numpy as np
 
 from mlzoo.checksums import sha256
 from mlzoo.errors import InvalidTraining, MissingPackage, UnreadableFile
-from mlzoo.json_files import read_json, write_json
+from mlzoo.json_files import read_json
 from mlzoo.neighbors import find_pairs
 from mlzoo.training.data.example import Example
 from mlzoo.training.data.keys import Keys
 from mlzoo.training.data.labelling import Reference
 from mlzoo.training.data.packing import Packed, pack, unpack
 from mlzoo.training.data.reading import Paths, read, references_by_head
+from mlzoo.training.whole_files import replacing
 
 INDEX, FORMAT = "shards.json", "mlzoo-shards-1"
 PARTS: Mapping[str, type] = {"text": np.uint8, "integers": np.int32, "floats": np.float64}
@@ -110,9 +111,9 @@ def write_shards(
         written.append(entry)
     if not written:
         raise UnreadableFile("there is no structure in these files but free atoms. Check the path.")
-    unfinished = folder / (INDEX + ".part")
-    write_json(unfinished, {"format": FORMAT, "shards": written, "references": references_by_head(free)})
-    os.replace(unfinished, folder / INDEX)
+    said = {"format": FORMAT, "shards": written, "references": references_by_head(free)}
+    with replacing(folder / INDEX) as file:
+        file.write(json.dumps(said, indent=1).encode())
     return sum(each["structures"] for each in written)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mlzoo.nn.compiled import arrays
 from mlzoo.nn.mlp import EdgeGatedMLP
 from mlzoo_m3gnet.kernels import learning_sweeps as sweeps
 from mlzoo_m3gnet.model import Block
@@ -91,10 +92,6 @@ def table_of(block: Block, nodes: Tensor) -> Tensor:
     return torch.addmm(torch.cat(biases), nodes, torch.cat(parts, dim=1))
 
 
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    return [each.detach().contiguous().numpy() for each in tensors]
-
-
 def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().clone(memory_format=torch.contiguous_format)
 
@@ -108,7 +105,7 @@ class Forward(torch.autograd.Function):
         updated = _copy(edges)
         sums = edges.new_zeros(len(table), common[0][1][2].shape[1])
         z = edges.new_empty(edge_part.numbers_of_z(len(edges) if kept else min(common[3], len(edges))))
-        sweeps.forward(*common, *_arrays(table), updated.numpy(), *_arrays(basis, z), kept, sums.numpy())
+        sweeps.forward(*common, *arrays(table), updated.numpy(), *arrays(basis, z), kept, sums.numpy())
         ctx.edge_part = edge_part
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(table, edges, basis, *tensors, updated, z)
@@ -141,7 +138,7 @@ def _learn(
     by_tensors = [torch.zeros(each.shape, dtype=each.dtype) for each in tensors]
     by_z = torch.zeros_like(z) if by_z is None else by_z
     sweeps.learn(
-        *edge_part.common(tensors), *_arrays(by_sums, edges, updated, basis, z, by_z, by_table, by_edges, by_basis),
+        *edge_part.common(tensors), *arrays(by_sums, edges, updated, basis, z, by_z, by_table, by_edges, by_basis),
         edge_part.perceptrons(by_tensors),
     )  # fmt: skip
     return [by_table, by_edges, by_basis, *by_tensors]
@@ -158,7 +155,7 @@ class Backward(torch.autograd.Function):
         between = torch.empty_like(by_edges)  # gradients by the edges after their update
         hidden = torch.empty_like(z) if kept else z.new_empty(edge_part.numbers_of_z(min(common[3], len(basis))))
         sweeps.backward(
-            *common, *_arrays(by_sums, basis, z, hidden), kept, *_arrays(by_table, by_edges, between, by_basis)
+            *common, *arrays(by_sums, basis, z, hidden), kept, *arrays(by_table, by_edges, between, by_basis)
         )
         ctx.edge_part = edge_part
         if kept:
@@ -174,7 +171,7 @@ class Backward(torch.autograd.Function):
         by_basis, by_z = basis.new_zeros(basis.shape), torch.empty_like(z)
         sweeps.backward_twice(
             *ctx.edge_part.common(tensors),
-            *_arrays(x_table, by_by_edges, x_basis, by_sums, basis, z, hidden, between, by_by_sums, by_basis, by_z),
+            *arrays(x_table, by_by_edges, x_basis, by_sums, basis, z, hidden, between, by_by_sums, by_basis, by_z),
             ctx.edge_part.perceptrons(by_tensors),
         )
         return None, None, by_by_sums, by_by_edges, by_basis, by_z, *by_tensors

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mlzoo.nn.compiled import arrays
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo_mace.config import degree
 from mlzoo_mace.contraction import SymmetricContraction, Term
@@ -87,7 +88,7 @@ class _Slopes(torch.autograd.Function):
         ctx.save_for_backward(x, coefficients, gradient)
         ctx.walk = kinds, entries
         slopes = torch.zeros_like(x), torch.zeros_like(coefficients)
-        contraction_loops.slopes(*_arrays(x, coefficients, gradient), *ctx.walk, *_arrays(*slopes))
+        contraction_loops.slopes(*arrays(x, coefficients, gradient), *ctx.walk, *arrays(*slopes))
         return slopes
 
     @staticmethod
@@ -95,11 +96,5 @@ class _Slopes(torch.autograd.Function):
     def backward(ctx: Any, *along: Tensor) -> Any:
         factors = ctx.saved_tensors
         curvatures = tuple(torch.zeros_like(each) for each in factors)
-        contraction_loops.curvatures(
-            *_arrays(*factors), *_arrays(*(each.contiguous() for each in along)), *ctx.walk, *_arrays(*curvatures)
-        )
+        contraction_loops.curvatures(*arrays(*factors), *arrays(*along), *ctx.walk, *arrays(*curvatures))
         return *curvatures, None, None
-
-
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    return [tensor.detach().numpy() for tensor in tensors]

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mlzoo.nn.compiled import arrays
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo_mace.config import degree
 from mlzoo_mace.convolution import Convolution, Geometry
@@ -53,7 +54,7 @@ class CompiledConvolution(KeepsFloat64):
         x = torch.cat([sent[irrep] for irrep in self.sent], dim=1)  # (A, D, C)
         turned = edges.harmonics @ self.turns.to(x.dtype).T  # (E, Q)
         rows = torch.arange(len(edges.senders)) if edges.rows is None else edges.rows
-        ends = (each.astype(np.uint64) for each in _arrays(edges.senders, edges.receivers, rows))
+        ends = (each.astype(np.uint64) for each in arrays(edges.senders, edges.receivers, rows))
         walk = Walk((*ends, self.table), len(x), sum(self.sizes))
         collected = _Convolve.apply(x, turned, weights.contiguous(), walk)  # (A, K, C)
         parts = zip(self.received, collected.split(self.sizes, dim=1), strict=True)
@@ -80,7 +81,7 @@ class _Convolve(torch.autograd.Function):
         ctx.save_for_backward(x, turned, weights)
         ctx.walk = walk
         out = x.new_zeros(walk.atoms, walk.received, x.shape[2])
-        convolution_loops.convolve(*_arrays(x, turned, weights), *walk.edges, out.numpy())
+        convolution_loops.convolve(*arrays(x, turned, weights), *walk.edges, out.numpy())
         return out
 
     @staticmethod
@@ -98,7 +99,7 @@ class _Slopes(torch.autograd.Function):
         ctx.walk = walk
         slopes = tuple(torch.zeros_like(each) for each in factors[:3])
         scratch = np.empty(x.shape[2], dtype=gradient.numpy().dtype)
-        convolution_loops.slopes(*_arrays(*factors), *walk.edges, scratch, *_arrays(*slopes))
+        convolution_loops.slopes(*arrays(*factors), *walk.edges, scratch, *arrays(*slopes))
         return slopes
 
     @staticmethod
@@ -106,13 +107,7 @@ class _Slopes(torch.autograd.Function):
     def backward(ctx: Any, *along: Tensor) -> Any:
         factors = ctx.saved_tensors
         curvatures = tuple(torch.zeros_like(each) for each in factors)
-        x, *_ = arrays = _arrays(*factors)
+        x, *_ = read = arrays(*factors)
         scratch = np.empty((2, x.shape[2]), dtype=x.dtype)
-        convolution_loops.curvatures(
-            *arrays, *_arrays(*(each.contiguous() for each in along)), *ctx.walk.edges, *scratch, *_arrays(*curvatures)
-        )
+        convolution_loops.curvatures(*read, *arrays(*along), *ctx.walk.edges, *scratch, *arrays(*curvatures))
         return *curvatures, None
-
-
-def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    return [tensor.detach().numpy() for tensor in tensors]
