@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numba
+import torch
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+_ALONE = Lock()  # not every set of threads of Numba's may be entered twice
 REORDERED = {"fastmath": {"contract", "nsz", "arcp", "reassoc"}}
 
 
 def compiled(loop: Callable) -> Callable:
     """Compile a loop; reordering of sums is allowed, rounding of single operations is IEEE's."""
     return _compile(loop, REORDERED)
+
+
+def compiled_for_threads(loop: Callable) -> Callable:
+    """Compile a loop over ``numba.prange``: on as many threads as PyTorch has, and without any machinery on one."""
+    alone, together = _compile(loop, REORDERED), _compile(loop, REORDERED | {"parallel": True})
+
+    @functools.wraps(loop)
+    def run(*arguments: Any) -> None:
+        threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
+        if threads == 1:
+            return alone(*arguments)
+        with _ALONE:
+            numba.set_num_threads(threads)
+            return together(*arguments)
+
+    return run
 
 
 def compiled_to_the_bit(loop: Callable) -> Callable:

@@ -86,6 +86,12 @@ class RadialMLP(_Frozen):
     layer_norm: bool = False
     elements: bool = False  # a table for the sender's and one for the receiver's element enter its first layer
 
+    @model_validator(mode="after")
+    def _served(self) -> RadialMLP:
+        if self.elements and not self.hidden:
+            raise ValueError("elements=True needs a hidden layer, which the tables enter. Add one to `hidden`.")
+        return self
+
 
 class Coupling(_Frozen):
     """Products of ``order`` features that give one output irrep: how many monomials, how many independent paths."""

@@ -67,10 +67,9 @@ class MaceLayer(nn.Module):
     def messages(self, nodes: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
         """What each atom collects from its neighbours (MACE eq. 8 and the linear map behind it)."""
         sent = self.up(nodes)  # (A, 2l+1, C')
-        collected = self.convolution(sent, self._weights(edges), edges)
-        messages = self.down(collected)  # (A, 2l+1, C)
+        messages = self.down(self.collect(sent, edges))  # (A, 2l+1, C)
         if self.by.density:
-            count = self._density(edges, len(elements))  # (A,)
+            count = self.count(edges, len(elements))  # (A,)
             messages = {irrep: x / count[:, None, None] for irrep, x in messages.items()}
         if self.by.gate:
             own = self.from_self(sent)
@@ -78,16 +77,15 @@ class MaceLayer(nn.Module):
             messages = self.after_gate(gated(messages, self.by.gate, self.by.channels))
         return self.mix(messages, elements) if self.by.mix_elements else messages
 
-    def _weights(self, edges: Geometry) -> Float[Tensor, "U P C"]:
-        weights = self.radial(edges.basis, edges.sender_elements, edges.receiver_elements)
-        weights = weights.unflatten(1, (len(self.convolution.paths), self.by.up_channels))
-        if self.by.pair_factors:
-            weights = weights * self.pair_factors[edges.sender_elements, edges.receiver_elements]
-        return weights if edges.envelope is None else weights * edges.envelope[:, None, None]
+    def collect(self, sent: Features, edges: Geometry) -> Features:
+        """Of all neighbours, for each irrep its paths side by side, (A, 2l+1, paths · C')."""
+        factors = self.pair_factors if self.by.pair_factors else None
+        weights = path_weights(self.radial, factors, edges).unflatten(1, (-1, self.by.up_channels))  # (U, P, C')
+        return self.convolution(sent, weights, edges)
 
-    def _density(self, edges: Geometry, atoms: int) -> Float[Tensor, "A"]:
-        each = torch.tanh(self.density(edges.basis, edges.sender_elements, edges.receiver_elements)[:, 0] ** 2)
-        each = each if edges.envelope is None else each * edges.envelope
+    def count(self, edges: Geometry, atoms: int) -> Float[Tensor, "A"]:
+        """Of neighbours, as it is learned."""
+        each = neighbour_share(self.density, edges)
         return self.density_constant + self.density_slope * sum_per_segment(each, edges.receivers, atoms)
 
     def _gate_nodes(self, products: Features, elements: Int[Tensor, "A"]) -> Features:
@@ -96,6 +94,22 @@ class MaceLayer(nn.Module):
         gates = torch.einsum("ac,acg->ag", scalars, self.node_gates[elements]) + self.node_gate_biases[elements]
         each: dict[IrrepName, Tensor] = dict(zip(self.by.outputs, gates.split(self.by.channels, dim=1), strict=True))
         return {irrep: x * each[irrep][:, None] for irrep, x in products.items()}
+
+
+def path_weights(
+    radial: RadialPerceptron, factors: Float[Tensor, "Z Z P C"] | None, edges: Geometry
+) -> Float[Tensor, "U PC"]:
+    """Of each path and channel, the radial functions of a convolution."""
+    weights = radial(edges.basis, edges.sender_elements, edges.receiver_elements)
+    if factors is not None:
+        weights = weights * factors[edges.sender_elements, edges.receiver_elements].flatten(1)
+    return weights if edges.envelope is None else weights * edges.envelope[:, None]
+
+
+def neighbour_share(density: RadialPerceptron, edges: Geometry) -> Float[Tensor, "U"]:
+    """What an edge adds to its receiver's count of neighbours."""
+    each = torch.tanh(density(edges.basis, edges.sender_elements, edges.receiver_elements)[:, 0] ** 2)
+    return each if edges.envelope is None else each * edges.envelope
 
 
 def _softened(x: Float[Tensor, "A K C"], scale: float) -> Float[Tensor, "A K C"]:

@@ -162,9 +162,9 @@ class Mace(EnergyModel):
     def inference_form(self) -> Model | None:
         if next(self.parameters()).device.type != "cpu":
             return None
-        from mlzoo_mace.kernels.form import CompiledMace  # compiles at its first call
+        from mlzoo_mace.kernels.inference import FrozenMace  # compiles at its first call
 
-        return CompiledMace(self)
+        return FrozenMace(self)
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         elements = self.index_of[graph.atomic_numbers]  # (A,)

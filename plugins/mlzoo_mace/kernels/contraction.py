@@ -49,11 +49,11 @@ class CompiledContraction(KeepsFloat64):
         else:
             present, kinds = elements.new_zeros(1), torch.zeros_like(elements)
         product = _Contract.apply(
-            x, self._coefficients(present), kinds.numpy().astype(np.uint64), self.entries, sum(self.sizes)
+            x, self.coefficients(present), kinds.numpy().astype(np.uint64), self.entries, sum(self.sizes)
         )
         return dict(zip(self.outputs, product.split(self.sizes, dim=1), strict=True))  # (A, 2l+1, C)
 
-    def _coefficients(self, present: Int[Tensor, "Z"]) -> Float[Tensor, "Z N C"]:
+    def coefficients(self, present: Int[Tensor, "Z"]) -> Float[Tensor, "Z N C"]:
         parts = []
         for index, term in enumerate(self.terms):
             assert isinstance(term, Term)

@@ -1,4 +1,4 @@
-"""The form in which a MACE learns and answers on a CPU: what is done for each edge and each atom in compiled loops."""
+"""The form in which a MACE learns on a CPU: what is done for each edge and each atom in compiled loops."""
 
 from __future__ import annotations
 

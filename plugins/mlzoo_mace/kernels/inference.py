@@ -1,0 +1,125 @@
+"""The form in which a MACE answers on a CPU: weights stay as they are, and nothing of an edge is written to memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt64
+from torch import Tensor, nn
+
+from mlzoo.graph import Graph
+from mlzoo.nn.segments import sum_per_segment
+from mlzoo_mace.convolution import Geometry
+from mlzoo_mace.equivariant import Features
+from mlzoo_mace.kernels.contraction import CompiledContraction
+from mlzoo_mace.kernels.harmonics import lengths_and_harmonics
+from mlzoo_mace.kernels.learning import CompiledMace
+from mlzoo_mace.kernels.polynomials import Polynomials
+from mlzoo_mace.kernels.spline_convolution import SplineConvolution, Walk
+from mlzoo_mace.kernels.splines import SHORTEST, Pair
+from mlzoo_mace.kernels.tables import PathTables, ShareTables
+from mlzoo_mace.layer import MaceLayer
+from mlzoo_mace.model import Mace
+
+
+class FrozenMace(CompiledMace):
+    """Parameters of the plain form, which is its judge, as they are when it is made.
+
+    In float32 radial functions come from splines. Where they do not (float64, edges below the first knot, more pairs of
+    elements than tables may be kept for), the perceptrons of the plain form give them, with everything else compiled.
+    """
+
+    def __init__(self, plain: Mace):
+        super().__init__(plain)
+        elements = len(plain.config.elements)
+        for index, layer in enumerate(self.layers):
+            assert isinstance(layer, MaceLayer)
+            if isinstance(layer.contraction, CompiledContraction):
+                layer.contraction = Polynomials(layer.contraction, elements)
+            self.layers[index] = FrozenLayer(layer)
+        self.by_elements = plain.config.radial.transform is not None or any(
+            layer.by.radial_mlp.elements or layer.by.pair_factors or (layer.by.density and layer.by.density.elements)
+            for layer in self._frozen()
+        )
+        self.rows = np.full((elements, elements), -1)  # of the tables, for each pair of elements
+        self.splined = next(plain.parameters()).dtype == torch.float32 and self._make_tables(plain)
+
+    def _make_tables(self, plain: Mace) -> bool:
+        """Whether splines can stand for the perceptrons."""
+        last = len(self.rows) - 1
+        tried = [(0, 0), (0, last), (last, last)] if self.by_elements else [(0, 0)]
+        for layer in self._frozen():
+            if not layer.make_tables(plain.radial, tried):
+                return False
+        if not self.by_elements:
+            self.rows[:] = 0
+            self._add_tables([(0, 0)])
+        return True
+
+    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Geometry | Walk]:  # type: ignore[override]
+        edges = graph.edges
+        lengths, harmonics = lengths_and_harmonics(edges.vectors, self.config.max_l)
+        kinds = self._kinds(lengths, elements[edges.senders], elements[edges.receivers])
+        if kinds is None:
+            return super()._geometry(graph, elements)
+        starts = torch.bincount(edges.receivers, minlength=graph.n_atoms).cumsum(0).numpy()
+        return lengths, Walk(
+            lengths, harmonics, edges.senders, edges.receivers, np.concatenate([[0], starts]).astype(np.uint64), kinds
+        )
+
+    def _kinds(
+        self, lengths: Float[Tensor, "E"], senders: Int[Tensor, "E"], receivers: Int[Tensor, "E"]
+    ) -> Int[Tensor, "E"] | None:
+        """Rows of the tables for the elements at the ends of each edge; None where tables do not serve all edges."""
+        if not self.splined or (len(lengths) and float(lengths.detach().min()) < SHORTEST):
+            return None
+        ends = senders.numpy(), receivers.numpy()
+        missing = np.unique(np.stack(ends, axis=1)[self.rows[ends] < 0], axis=0)
+        if len(missing) and not self._add_tables([(int(s), int(r)) for s, r in missing]):
+            return None
+        return torch.from_numpy(self.rows[ends])
+
+    def _add_tables(self, pairs: list[Pair]) -> bool:
+        """Whether there was room for them."""
+        if not all(layer.tables.has_room(len(pairs)) for layer in self._frozen()):
+            return False
+        for layer in self._frozen():
+            layer.tables.add(pairs)
+            if layer.by.density:
+                layer.shares.add(pairs)
+        if self.by_elements:
+            self.rows[tuple(np.array(pairs).T)] = self.rows.max() + 1 + np.arange(len(pairs))
+        return True
+
+    def _frozen(self) -> list[FrozenLayer]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+
+class FrozenLayer(MaceLayer):
+    """A layer that reads its radial functions in tables, where the edges come with them."""
+
+    tables: PathTables
+    shares: ShareTables
+
+    def __init__(self, compiled: MaceLayer):
+        nn.Module.__init__(self)
+        self.__dict__.update(compiled.__dict__)
+        self.splined = SplineConvolution(compiled.convolution)
+
+    def make_tables(self, basis, tried: list[Pair]) -> bool:
+        """Without rows; whether splines within bounds are precise."""
+        self.tables = PathTables(self, basis, tried)
+        if self.by.density:
+            self.shares = ShareTables(self.density, basis, tried)
+        return bool(self.tables.splines.knots) and (not self.by.density or bool(self.shares.splines.knots))
+
+    def collect(self, sent: Features, edges: Geometry | Walk) -> Features:  # type: ignore[override]
+        if isinstance(edges, Geometry):
+            return super().collect(sent, edges)
+        return self.splined(sent, edges, self.tables.array, self.tables.splines.step)
+
+    def count(self, edges: Geometry | Walk, atoms: int) -> Float[Tensor, "A"]:  # type: ignore[override]
+        if isinstance(edges, Geometry):
+            return super().count(edges, atoms)
+        each = self.shares(edges.lengths, edges.kinds)
+        return self.density_constant + self.density_slope * sum_per_segment(each, edges.receivers, atoms)

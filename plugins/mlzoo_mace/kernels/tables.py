@@ -1,0 +1,88 @@
+"""What a frozen layer reads of an edge's length, in tables: radial functions of its paths, and its share in a count."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mlzoo_mace.convolution import Geometry
+from mlzoo_mace.kernels.splines import SHORTEST, Pair, RadialFunctions, Splines
+from mlzoo_mace.layer import MaceLayer, neighbour_share
+from mlzoo_mace.radial import RadialBasis, RadialPerceptron
+
+LARGEST = 2**27  # numbers in the tables of a layer
+
+
+class PathTables:
+    """``array`` (Z, K, P, 6, C'): for each kind of edge, knot, path and channel the coefficients of a polynomial.
+
+    Splines stand for the last hidden layer of the radial perceptron. Its last map, as everything in a table, is linear.
+    """
+
+    def __init__(self, layer: MaceLayer, basis: RadialBasis, tried: Sequence[Pair]):
+        perceptron, channels = layer.radial, layer.by.up_channels
+        self.splines = Splines(_hidden(perceptron, basis), basis.cutoff, tried)
+        last = [perceptron.weights[-1]] if perceptron.biases is None else [perceptron.weights[-1], perceptron.biases[-1][None]]
+        self.last = torch.cat(last).detach().double().unflatten(1, (-1, channels))  # (H, P, C')
+        self.factors = layer.pair_factors.detach().double() if layer.by.pair_factors else None
+        self.array = np.empty((0, self.splines.knots or 0, self.last.shape[1], 6, channels), dtype=np.float32)
+
+    def has_room(self, pairs: int) -> bool:
+        return (len(self.array) + pairs) * self.array[0:1].size <= LARGEST if len(self.array) else True
+
+    def add(self, pairs: Sequence[Pair]) -> None:
+        self.array = np.concatenate([self.array, *(self._table(pair)[None] for pair in pairs)])
+
+    def _table(self, pair: Pair) -> Float[np.ndarray, "K P 6 C"]:
+        last = self.last if self.factors is None else self.last * self.factors[pair]
+        hidden = self.splines.table(pair)  # (K, 6, H)
+        return (hidden @ last.flatten(1)).float().unflatten(2, last.shape[1:]).transpose(1, 2).contiguous().numpy()
+
+
+class ShareTables:
+    """What an edge adds to its receiver's count of neighbours; a row for each kind of edge."""
+
+    def __init__(self, density: RadialPerceptron, basis: RadialBasis, tried: Sequence[Pair]):
+        exact, of_length = copy.deepcopy(density).double(), copy.deepcopy(basis)
+
+        def functions(r: Float[Tensor, "R"], pair: Pair) -> Float[Tensor, "R 1"]:
+            return neighbour_share(exact, _edges(of_length, r, pair))[:, None]
+
+        self.splines = Splines(functions, basis.cutoff, tried)
+        self.rows = torch.empty(0, self.splines.knots or 0, 6)
+
+    def add(self, pairs: Sequence[Pair]) -> None:
+        self.rows = torch.cat([self.rows, *(self.splines.table(pair)[None, :, :, 0].float() for pair in pairs)])
+
+    def __call__(self, lengths: Float[Tensor, "E"], kinds: Int[Tensor, "E"]) -> Float[Tensor, "E"]:
+        places = (lengths - SHORTEST) / self.splines.step
+        knots = places.detach().long()
+        u, value = places - knots, torch.zeros_like(lengths)
+        for coefficient in self.rows[kinds, knots].T.flip(0):
+            value = coefficient + u * value
+        return value
+
+
+def _hidden(perceptron: RadialPerceptron, basis: RadialBasis) -> RadialFunctions:
+    """What the last map of a perceptron is linear in, one for its bias at the end."""
+    exact, of_length = copy.deepcopy(perceptron).double(), copy.deepcopy(basis)
+
+    def functions(r: Float[Tensor, "R"], pair: Pair) -> Float[Tensor, "R H"]:
+        edges = _edges(of_length, r, pair)
+        x = exact.before_last(edges.basis, edges.sender_elements, edges.receiver_elements)
+        x = x if exact.biases is None else torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
+        return x if edges.envelope is None else x * edges.envelope[:, None]
+
+    return functions
+
+
+def _edges(basis: RadialBasis, r: Float[Tensor, "R"], pair: Pair) -> Geometry:
+    """Edges of these lengths between two elements, as far as radial functions read them."""
+    ends = [torch.full(r.shape, place) for place in pair]
+    values, cut = basis(r, *ends)
+    return Geometry(*ends, r, *ends, values, cut if basis.by.envelope_on == "weights" else None)
