@@ -32,7 +32,7 @@ class ChannelMix(nn.Module):
         if not self.by_element:
             return {irrep: features[irrep] @ weight for irrep, weight in self.weights.items()}
         assert elements is not None
-        present = elements.unique().tolist()
+        present = torch.bincount(elements).nonzero()[:, 0].tolist()
         return {irrep: self._each(features[irrep], weight, elements, present) for irrep, weight in self.weights.items()}
 
     @staticmethod

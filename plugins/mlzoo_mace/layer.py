@@ -52,10 +52,15 @@ class MaceLayer(nn.Module):
             self.residual = ChannelMix(kept, elements if by.residual == "elements" else None)
 
     def forward(self, nodes: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
-        messages = self.messages(nodes, elements, edges)  # (A, 2l+1, C)
-        products = self.contraction(messages, elements)  # (A, 2l+1, C)
-        if self.by.node_gates:
-            products = self._gate_nodes(products, elements)
+        return self.outcome(self.products(self.up(nodes), elements, edges), nodes, elements)
+
+    def products(self, sent: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
+        """Of what each atom receives, (A, 2l+1, C)."""
+        products = self.contraction(self.messages(sent, elements, edges), elements)
+        return self._gate_nodes(products, elements) if self.by.node_gates else products
+
+    def outcome(self, products: Features, nodes: Features, elements: Int[Tensor, "A"]) -> Features:
+        """A linear map of the products, and what is kept of the features before."""
         features = self.linear(products)
         if self.by.soft_norm is not None:
             features = {irrep: _softened(x, self.by.soft_norm) for irrep, x in features.items()}
@@ -64,10 +69,9 @@ class MaceLayer(nn.Module):
         kept = self.residual(nodes, elements)
         return {irrep: x + kept[irrep] if irrep in kept else x for irrep, x in features.items()}
 
-    def messages(self, nodes: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
-        """What each atom collects from its neighbours (MACE eq. 8 and the linear map behind it)."""
-        sent = self.up(nodes)  # (A, 2l+1, C')
-        messages = self.down(self.collect(sent, edges))  # (A, 2l+1, C)
+    def messages(self, sent: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
+        """What each atom collects from its neighbours (MACE eq. 8 and the linear map behind it), (A, 2l+1, C)."""
+        messages = self.down(self.collect(sent, edges))
         if self.by.density:
             count = self.count(edges, len(elements))  # (A,)
             messages = {irrep: x / count[:, None, None] for irrep, x in messages.items()}

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlzoo_m3gnet.kernels import buffers, edge_loops, threebody_loops
+from mlzoo.nn import buffers
+from mlzoo_m3gnet.kernels import edge_loops, threebody_loops
 from mlzoo_m3gnet.kernels.perceptron import FrozenPerceptron
 from mlzoo_m3gnet.model import Block, Ends
 from mlzoo_m3gnet.threebody import ShortBonds

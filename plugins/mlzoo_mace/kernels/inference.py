@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt64
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mlzoo.graph import Graph
 from mlzoo.nn.segments import sum_per_segment
 from mlzoo_mace.convolution import Geometry
-from mlzoo_mace.equivariant import Features
+from mlzoo_mace.config import IrrepName
+from mlzoo_mace.equivariant import ChannelMix, Features
 from mlzoo_mace.kernels.contraction import CompiledContraction
 from mlzoo_mace.kernels.harmonics import lengths_and_harmonics
 from mlzoo_mace.kernels.learning import CompiledMace
+from mlzoo_mace.kernels.mixing import FrozenMix
 from mlzoo_mace.kernels.polynomials import Polynomials
 from mlzoo_mace.kernels.spline_convolution import SplineConvolution, Walk
 from mlzoo_mace.kernels.splines import SHORTEST, Pair
@@ -37,6 +41,8 @@ class FrozenMace(CompiledMace):
             if isinstance(layer.contraction, CompiledContraction):
                 layer.contraction = Polynomials(layer.contraction, elements)
             self.layers[index] = FrozenLayer(layer)
+        for layer, following in pairwise(self._frozen()):
+            layer.hand_on_to(following)
         self.by_elements = plain.config.radial.transform is not None or any(
             layer.by.radial_mlp.elements or layer.by.pair_factors or (layer.by.density and layer.by.density.elements)
             for layer in self._frozen()
@@ -55,6 +61,16 @@ class FrozenMace(CompiledMace):
             self.rows[:] = 0
             self._add_tables([(0, 0)])
         return True
+
+    def _features(self, first: Float[Tensor, "A C"], elements: Int[Tensor, "A"], edges: Geometry | Walk) -> list[Features]:  # type: ignore[override]
+        nodes: Features = {"0e": first[:, None]}
+        sent, every = self._frozen()[0].up(nodes), []
+        for layer in self._frozen():
+            products = layer.products(sent, elements, edges)  # type: ignore[arg-type]
+            nodes = layer.outcome(products, nodes, elements)
+            sent = layer.onward(products, nodes)
+            every.append(nodes)
+        return every
 
     def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Geometry | Walk]:  # type: ignore[override]
         edges = graph.edges
@@ -105,6 +121,35 @@ class FrozenLayer(MaceLayer):
         nn.Module.__init__(self)
         self.__dict__.update(compiled.__dict__)
         self.splined = SplineConvolution(compiled.convolution)
+        if self.by.mix_elements:
+            # a map that comes right before, and is no smaller for having more paths, is part of this one
+            direct = not self.by.density and not self.by.gate and len(self.convolution.paths) == len(self.by.messages)
+            self.mix = FrozenMix(compiled.mix, compiled.down if direct else None)
+            if direct:
+                self.down = nn.Identity()
+        if self.by.residual == "elements":
+            self.residual = FrozenMix(compiled.residual)
+
+        self.directly: ChannelMix | None = None
+        self.next_up: ChannelMix | None = None
+
+    def hand_on_to(self, following: MaceLayer) -> None:
+        """Two linear maps with nothing between them are one; features are then worked out as far as others read them."""
+        self.next_up = following.up
+        if self.by.residual != "none" or self.by.soft_norm is not None:
+            return
+        maps = self.linear.weights
+        self.directly = _mix({irrep: maps[irrep] @ up for irrep, up in following.up.weights.items()})
+        read = {"0e", *(following.residual.irreps if following.by.residual == "elements" else ())}
+        if following.by.residual == "linear":
+            read |= set(following.residual.weights)
+        self.linear = _mix({irrep: maps[irrep] for irrep in maps if irrep in read})
+
+    def onward(self, products: Features, nodes: Features) -> Features:
+        """What the next layer's atoms send."""
+        if self.directly is not None:
+            return self.directly(products)
+        return self.next_up(nodes) if self.next_up is not None else {}
 
     def make_tables(self, basis, tried: list[Pair]) -> bool:
         """Without rows; whether splines within bounds are precise."""
@@ -123,3 +168,10 @@ class FrozenLayer(MaceLayer):
             return super().count(edges, atoms)
         each = self.shares(edges.lengths, edges.kinds)
         return self.density_constant + self.density_slope * sum_per_segment(each, edges.receivers, atoms)
+
+
+def _mix(weights: dict[IrrepName, Tensor]) -> ChannelMix:
+    mix = ChannelMix({irrep: (len(weight), weight.shape[1]) for irrep, weight in weights.items()})
+    for irrep, weight in weights.items():
+        mix.weights[irrep] = nn.Parameter(weight.detach(), requires_grad=False)
+    return mix

@@ -2,8 +2,9 @@
 
 Component k of what comes out is a sum over terms: a coefficient of the channel times x_i x_j x_l. Terms that share x_i x_j
 stand side by side, a pair: ``pairs`` (Q, 4) has rows (i, j, first, stop) and ``terms`` (N, 2) rows (l, k). Lower orders have
-a last component of x, which is one, among their factors. Indices are unsigned: a signed one might count from the end, which
-keeps a loop from being vectorised.
+a last component of x, which is one, among their factors. What comes out is flat, irrep after irrep; ``rows`` (K, 2) says where a
+component of the first atom begins and how far that of the next one is. Indices are unsigned: a signed one might count from the
+end, which keeps a loop from being vectorised.
 """
 
 import numba
@@ -13,24 +14,26 @@ from mlzoo.nn.compiled import compiled, compiled_for_threads
 
 
 @compiled
-def evaluate_atom(a, x, coefficients, kinds, pairs, terms, t, out):
-    """Sets out[a] (K, C); ``t`` (C,) is scratch."""
+def evaluate_atom(a, x, coefficients, kinds, pairs, terms, rows, t, out):
+    """Sets what comes out for atom ``a``; ``t`` (C,) is scratch."""
     channels, z = np.uint64(x.shape[2]), kinds[a]
-    for k in range(np.uint64(out.shape[1])):
+    for k in range(np.uint64(len(rows))):
+        o = rows[k, 0] + a * rows[k, 1]
         for c in range(channels):
-            out[a, k, c] = 0
+            out[o + c] = 0
     for q in range(np.uint64(len(pairs))):
         i, j, first, stop = pairs[q]
         for c in range(channels):
             t[c] = x[a, i, c] * x[a, j, c]
         for n in range(first, stop):
             l, k = terms[n]
+            o = rows[k, 0] + a * rows[k, 1]
             for c in range(channels):
-                out[a, k, c] += coefficients[z, n, c] * x[a, l, c] * t[c]
+                out[o + c] += coefficients[z, n, c] * x[a, l, c] * t[c]
 
 
 @compiled
-def slope_of_atom(a, x, coefficients, kinds, pairs, terms, gradient, t, by_t, by_x):
+def slope_of_atom(a, x, coefficients, kinds, pairs, terms, rows, gradient, t, by_t, by_x):
     """Sets by_x[a] (D, C); ``t`` and ``by_t`` (C,) are scratch."""
     channels, z = np.uint64(x.shape[2]), kinds[a]
     for i in range(np.uint64(x.shape[1])):
@@ -43,8 +46,9 @@ def slope_of_atom(a, x, coefficients, kinds, pairs, terms, gradient, t, by_t, by
             by_t[c] = 0
         for n in range(first, stop):
             l, k = terms[n]
+            o = rows[k, 0] + a * rows[k, 1]
             for c in range(channels):
-                weighted = coefficients[z, n, c] * gradient[a, k, c]
+                weighted = coefficients[z, n, c] * gradient[o + c]
                 by_x[a, l, c] += weighted * t[c]
                 by_t[c] += weighted * x[a, l, c]
         for c in range(channels):
@@ -54,17 +58,17 @@ def slope_of_atom(a, x, coefficients, kinds, pairs, terms, gradient, t, by_t, by
 
 
 @compiled_for_threads
-def evaluate(blocks, x, coefficients, kinds, pairs, terms, out):
+def evaluate(blocks, x, coefficients, kinds, pairs, terms, rows, out):
     """All atoms, in ``blocks`` parts."""
     for block in numba.prange(blocks):
         t = np.empty(x.shape[2], x.dtype)
         for a in range(np.uint64(block * len(x) // blocks), np.uint64((block + 1) * len(x) // blocks)):
-            evaluate_atom(a, x, coefficients, kinds, pairs, terms, t, out)
+            evaluate_atom(a, x, coefficients, kinds, pairs, terms, rows, t, out)
 
 
 @compiled_for_threads
-def slope(blocks, x, coefficients, kinds, pairs, terms, gradient, by_x):
+def slope(blocks, x, coefficients, kinds, pairs, terms, rows, gradient, by_x):
     for block in numba.prange(blocks):
         t, by_t = np.empty(x.shape[2], x.dtype), np.empty(x.shape[2], x.dtype)
         for a in range(np.uint64(block * len(x) // blocks), np.uint64((block + 1) * len(x) // blocks)):
-            slope_of_atom(a, x, coefficients, kinds, pairs, terms, gradient, t, by_t, by_x)
+            slope_of_atom(a, x, coefficients, kinds, pairs, terms, rows, gradient, t, by_t, by_x)

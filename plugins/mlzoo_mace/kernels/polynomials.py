@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -42,16 +42,27 @@ class Polynomials(nn.Module):
         one = first.new_ones(len(first), 1, first.shape[2])
         x = torch.cat([*(features[irrep] for irrep in self.inputs), one], dim=1)  # (A, D + 1, C)
         kinds = (elements if self.by_element else torch.zeros_like(elements)).numpy().astype(np.uint64)
-        product = _Evaluate.apply(x, (self.coefficients, kinds, *self.walk), sum(self.sizes))
-        return dict(zip(self.outputs, product.split(self.sizes, dim=1), strict=True))  # (A, 2l+1, C)
+        atoms, channels = len(x), x.shape[2]
+        before = accumulate((atoms * size for size in self.sizes), initial=0)
+        rows = [
+            ((start + row) * channels, size * channels)
+            for start, size in zip(before, self.sizes, strict=False)
+            for row in range(size)
+        ]
+        product = _Evaluate.apply(x, (self.coefficients, kinds, *self.walk, np.array(rows, dtype=np.uint64)))
+        parts = product.split([atoms * size * channels for size in self.sizes])
+        return {
+            irrep: part.view(atoms, size, channels)
+            for irrep, part, size in zip(self.outputs, parts, self.sizes, strict=True)
+        }
 
 
 class _Evaluate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, polynomials: tuple[np.ndarray, ...], components: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, polynomials: tuple[np.ndarray, ...]) -> Tensor:
         ctx.save_for_backward(x)
         ctx.polynomials = polynomials
-        out = x.new_empty(len(x), components, x.shape[2])
+        out = x.new_empty(len(polynomials[-1]) * len(x) * x.shape[2])
         polynomial_loops.evaluate(BLOCKS, *arrays(x), *polynomials, out.numpy())
         return out
 
@@ -61,4 +72,4 @@ class _Evaluate(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         by_x = torch.empty_like(x)
         polynomial_loops.slope(BLOCKS, *arrays(x), *ctx.polynomials, *arrays(gradient), by_x.numpy())
-        return by_x, None, None
+        return by_x, None

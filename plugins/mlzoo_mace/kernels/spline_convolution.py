@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, UInt64
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mlzoo.nn import buffers
 from mlzoo.nn.compiled import arrays
 from mlzoo_mace.config import degree
 from mlzoo_mace.equivariant import Features
@@ -105,12 +106,18 @@ class _Convolve(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         x, turned, lengths = ctx.saved_tensors
         frame: Frame = ctx.frame
-        by_x = x.new_zeros(frame.blocks if ctx.needs_input_grad[0] else 0, *x.shape)
         by_turned, by_places = torch.empty_like(turned), torch.empty_like(lengths)
-        into = arrays(gradient, by_x, by_turned, by_places)
-        loops.slopes(*_read(frame, x, turned, lengths), *into)
-        by_lengths = by_places / frame.step
-        return (by_x.sum(dim=0) if len(by_x) else None), by_turned, by_lengths, None
+        blocks = frame.blocks if ctx.needs_input_grad[0] else 0
+        buffer = buffers.borrow(blocks * x.numel())
+        by_blocks = buffer[: blocks * x.numel()].reshape(blocks, *x.shape)
+        reach = np.zeros((blocks, 2), dtype=np.uint64)
+        into = by_blocks, reach, *arrays(by_turned, by_places)
+        loops.slopes(*_read(frame, x, turned, lengths), *arrays(gradient), *into)
+        by_x = torch.empty_like(x) if blocks else None
+        if by_x is not None:
+            loops.add_blocks(by_blocks, reach, by_x.numpy())
+        buffers.give_back(buffer)
+        return by_x, by_turned, by_places / frame.step, None
 
 
 def _read(frame: Frame, x: Tensor, turned: Tensor, lengths: Tensor) -> tuple[Any, ...]:

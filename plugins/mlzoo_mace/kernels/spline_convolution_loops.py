@@ -120,9 +120,13 @@ def convolve(blocks, per_block, x, turned, places, table, senders, starts, kinds
 
 @compiled
 def slopes_block(
-    block, per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, by_turned, by_places
+    block, per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, reach, by_turned, by_places
 ):  # fmt: skip
-    """Of the atoms of one block: ``by_turned`` and ``by_places`` are set, by_x[block] is added to unless it is empty."""
+    """Of the edges of one block: ``by_turned`` and ``by_places`` are set.
+
+    So is by_x[block] from the first to the last atom that sends something to the block, unless it is empty; ``reach`` (B, 2)
+    tells where that is.
+    """
     channels, one, two, three, four = np.uint64(x.shape[2]), np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
     zero = x.dtype.type(0)
     most, wanted = np.uint64(AT_ONCE), len(by_x) > 0
@@ -132,10 +136,19 @@ def slopes_block(
     h = np.empty(x.shape[2], x.dtype)
     b = np.empty((64, rows), x.dtype)
     last = min(np.uint64(len(starts) - 1), (block + one) * per_block)
+    if wanted:
+        s0, s1 = np.uint64(len(x)), np.uint64(0)
+        for e in range(starts[block * per_block], starts[last]):
+            s0, s1 = min(s0, senders[e]), max(s1, senders[e] + one)
+        reach[block, 0], reach[block, 1] = s0, s1
+        for s in range(s0, s1):
+            for i in range(np.uint64(x.shape[1])):
+                for c in range(channels):
+                    by_x[block, s, i, c] = 0
+    for e in range(starts[block * per_block], starts[last]):
+        by_places[e] = 0
     for a in range(block * per_block, last):
         lo = starts[a]
-        for e in range(starts[a], starts[a + one]):
-            by_places[e] = 0
         while lo < starts[a + one]:
             hi = min(lo + most, starts[a + one])
             for p in range(np.uint64(len(paths))):
@@ -194,10 +207,25 @@ def slopes_block(
 
 @compiled_for_threads
 def slopes(
-    blocks, per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, by_turned, by_places
+    blocks, per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, reach, by_turned, by_places
 ):  # fmt: skip
     for block in numba.prange(blocks):
         slopes_block(
-            np.uint64(block), per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x,
+            np.uint64(block), per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, reach,
             by_turned, by_places,
         )  # fmt: skip
+
+
+@compiled_for_threads
+def add_blocks(by_x, reach, total):
+    """Sets ``total`` (A, D, C) to what the blocks come to, always in their order."""
+    for a in numba.prange(len(total)):
+        s, components, channels = np.uint64(a), np.uint64(total.shape[1]), np.uint64(total.shape[2])
+        for i in range(components):
+            for c in range(channels):
+                total[s, i, c] = 0
+        for block in range(np.uint64(len(by_x))):
+            if reach[block, 0] <= s < reach[block, 1]:
+                for i in range(components):
+                    for c in range(channels):
+                        total[s, i, c] += by_x[block, s, i, c]
