@@ -3,6 +3,7 @@
 from threading import Lock
 
 import numpy as np
+import numpy.typing as npt
 
 POOLED = 2**30  # bytes
 
@@ -10,13 +11,13 @@ _pool: list[np.ndarray] = []
 _alone = Lock()  # threads may evaluate side by side
 
 
-def borrow(size: int) -> np.ndarray:
-    """A flat float32 buffer of at least ``size`` numbers, from the pool where one fits and is not far too large."""
+def borrow(size: int, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
+    """A flat buffer of at least ``size`` numbers, from the pool where one fits and is not far too large."""
     with _alone:
         for place, buffer in enumerate(_pool):
-            if size <= len(buffer) <= 2 * size:
+            if size <= len(buffer) <= 2 * size and buffer.dtype == dtype:
                 return _pool.pop(place)
-    return np.empty(size, dtype=np.float32)
+    return np.empty(size, dtype=dtype)
 
 
 def give_back(buffer: np.ndarray) -> None:

@@ -18,16 +18,22 @@ from mlzoo_mace.equivariant import Features
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """What every layer reads of the edges.
+class Directions:
+    """Which atoms edges join, and where they point: what layers of all forms read."""
+
+    senders: Int[Tensor, "E"]
+    receivers: Int[Tensor, "E"]
+    harmonics: Float[Tensor, "E H"]
+
+
+@dataclass(frozen=True)
+class Geometry(Directions):
+    """And what radial perceptrons read of the edges.
 
     Radial functions, and the elements at their ends, are of each edge; or of each pair of atoms, where ``rows`` says which
     of them an edge reads.
     """
 
-    senders: Int[Tensor, "E"]
-    receivers: Int[Tensor, "E"]
-    harmonics: Float[Tensor, "E H"]
     sender_elements: Int[Tensor, "U"]
     receiver_elements: Int[Tensor, "U"]
     basis: Float[Tensor, "U K"]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mlzoo.nn.segments import sum_per_segment
 from mlzoo_mace.config import Contraction, IrrepName, Layer, MaceConfig
 from mlzoo_mace.contraction import GauntProduct, SymmetricContraction
-from mlzoo_mace.convolution import Convolution, Geometry
+from mlzoo_mace.convolution import Convolution, Directions, Geometry
 from mlzoo_mace.equivariant import ChannelMix, Features, gated
 from mlzoo_mace.radial import RadialPerceptron
 
@@ -51,10 +51,10 @@ class MaceLayer(nn.Module):
             kept = {irrep: (by.input_channels, by.channels) for irrep in by.outputs if irrep in by.inputs}
             self.residual = ChannelMix(kept, elements if by.residual == "elements" else None)
 
-    def forward(self, nodes: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
+    def forward(self, nodes: Features, elements: Int[Tensor, "A"], edges: Directions) -> Features:
         return self.outcome(self.products(self.up(nodes), elements, edges), nodes, elements)
 
-    def products(self, sent: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
+    def products(self, sent: Features, elements: Int[Tensor, "A"], edges: Directions) -> Features:
         """Of what each atom receives, (A, 2l+1, C)."""
         products = self.contraction(self.messages(sent, elements, edges), elements)
         return self._gate_nodes(products, elements) if self.by.node_gates else products
@@ -69,7 +69,7 @@ class MaceLayer(nn.Module):
         kept = self.residual(nodes, elements)
         return {irrep: x + kept[irrep] if irrep in kept else x for irrep, x in features.items()}
 
-    def messages(self, sent: Features, elements: Int[Tensor, "A"], edges: Geometry) -> Features:
+    def messages(self, sent: Features, elements: Int[Tensor, "A"], edges: Directions) -> Features:
         """What each atom collects from its neighbours (MACE eq. 8 and the linear map behind it), (A, 2l+1, C)."""
         messages = self.down(self.collect(sent, edges))
         if self.by.density:
@@ -81,14 +81,16 @@ class MaceLayer(nn.Module):
             messages = self.after_gate(gated(messages, self.by.gate, self.by.channels))
         return self.mix(messages, elements) if self.by.mix_elements else messages
 
-    def collect(self, sent: Features, edges: Geometry) -> Features:
+    def collect(self, sent: Features, edges: Directions) -> Features:
         """Of all neighbours, for each irrep its paths side by side, (A, 2l+1, paths · C')."""
+        assert isinstance(edges, Geometry)
         factors = self.pair_factors if self.by.pair_factors else None
         weights = path_weights(self.radial, factors, edges).unflatten(1, (-1, self.by.up_channels))  # (U, P, C')
         return self.convolution(sent, weights, edges)
 
-    def count(self, edges: Geometry, atoms: int) -> Float[Tensor, "A"]:
+    def count(self, edges: Directions, atoms: int) -> Float[Tensor, "A"]:
         """Of neighbours, as it is learned."""
+        assert isinstance(edges, Geometry)
         each = neighbour_share(self.density, edges)
         return self.density_constant + self.density_slope * sum_per_segment(each, edges.receivers, atoms)
 

@@ -17,7 +17,7 @@ from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.segments import mean_per_segment
 from mlzoo.properties import Property
 from mlzoo_mace.config import Embedded, Embedding, MaceConfig, Readout
-from mlzoo_mace.convolution import Geometry
+from mlzoo_mace.convolution import Directions, Geometry
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.pair_terms import ZBLRepulsion, coulomb
@@ -160,11 +160,12 @@ class Mace(EnergyModel):
         return {z: tuple(energies) for z, energies in zip(self.elements, columns, strict=True)}
 
     def inference_form(self) -> Model | None:
-        if next(self.parameters()).device.type != "cpu":
+        first = next(self.parameters())
+        if first.device.type != "cpu":
             return None
         from mlzoo_mace.kernels.inference import FrozenMace  # compiles at its first call
 
-        return FrozenMace(self)
+        return FrozenMace(self, splined=first.dtype == torch.float32)
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         elements = self.index_of[graph.atomic_numbers]  # (A,)
@@ -196,15 +197,15 @@ class Mace(EnergyModel):
         _, geometry = self._geometry(graph, elements)
         return self._features(self.embedding(elements, graph), elements, geometry)
 
-    def _features(self, first: Float[Tensor, "A C"], elements: Int[Tensor, "A"], geometry: Geometry) -> list[Features]:
+    def _features(self, first: Float[Tensor, "A C"], elements: Int[Tensor, "A"], edges: Directions) -> list[Features]:
         nodes: Features = {"0e": first[:, None]}
         every = []
         for layer in self.layers:
-            nodes = layer(nodes, elements, geometry)
+            nodes = layer(nodes, elements, edges)
             every.append(nodes)
         return every
 
-    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Geometry]:
+    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Directions]:
         edges = graph.edges
         lengths = edges.lengths
         ends = elements[edges.senders], elements[edges.receivers]

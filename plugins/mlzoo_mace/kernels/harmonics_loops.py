@@ -51,7 +51,9 @@ def evaluate(vectors, entries, factors, lengths, harmonics):
     """Sets lengths (E,) and harmonics (E, H)."""
     for part in numba.prange((len(vectors) + AT_ONCE - 1) // AT_ONCE):
         lo = np.uint64(part * AT_ONCE)
-        evaluate_part(lo, np.uint64(min(AT_ONCE, len(vectors) - part * AT_ONCE)), vectors, entries, factors, lengths, harmonics)
+        evaluate_part(
+            lo, np.uint64(min(AT_ONCE, len(vectors) - part * AT_ONCE)), vectors, entries, factors, lengths, harmonics
+        )
 
 
 @compiled

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mlzoo.graph import Graph
 from mlzoo.nn.segments import sum_per_segment
-from mlzoo_mace.convolution import Geometry
 from mlzoo_mace.config import IrrepName
+from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import ChannelMix, Features
 from mlzoo_mace.kernels.contraction import CompiledContraction
 from mlzoo_mace.kernels.harmonics import lengths_and_harmonics
@@ -24,16 +24,20 @@ from mlzoo_mace.kernels.splines import SHORTEST, Pair
 from mlzoo_mace.kernels.tables import PathTables, ShareTables
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.model import Mace
+from mlzoo_mace.radial import RadialBasis
 
 
 class FrozenMace(CompiledMace):
     """Parameters of the plain form, which is its judge, as they are when it is made.
 
-    In float32 radial functions come from splines. Where they do not (float64, edges below the first knot, more pairs of
-    elements than tables may be kept for), the perceptrons of the plain form give them, with everything else compiled.
+    Radial functions come from splines if ``splined``, which are precise to what float32 can tell. Where they do not (edges
+    below the first knot, more pairs of elements than tables may be kept for), the perceptrons of the plain form give them,
+    with everything else compiled.
     """
 
-    def __init__(self, plain: Mace):
+    derivatives = 1
+
+    def __init__(self, plain: Mace, splined: bool):
         super().__init__(plain)
         elements = len(plain.config.elements)
         for index, layer in enumerate(self.layers):
@@ -48,7 +52,13 @@ class FrozenMace(CompiledMace):
             for layer in self._frozen()
         )
         self.rows = np.full((elements, elements), -1)  # of the tables, for each pair of elements
-        self.splined = next(plain.parameters()).dtype == torch.float32 and self._make_tables(plain)
+        self.splined = splined and self._make_tables(plain)
+        self.kernels = "numba" + (", radial splines" if self.splined else "") + self._uncovered()
+
+    def _uncovered(self) -> str:
+        """Names of layers whose products are those of the plain form."""
+        left = [str(n) for n, layer in enumerate(self.layers, 1) if not isinstance(layer.contraction, Polynomials)]
+        return f", plain products in layer {' and '.join(left)}" if left else ""
 
     def _make_tables(self, plain: Mace) -> bool:
         """Whether splines can stand for the perceptrons."""
@@ -62,17 +72,17 @@ class FrozenMace(CompiledMace):
             self._add_tables([(0, 0)])
         return True
 
-    def _features(self, first: Float[Tensor, "A C"], elements: Int[Tensor, "A"], edges: Geometry | Walk) -> list[Features]:  # type: ignore[override]
+    def _features(self, first: Float[Tensor, "A C"], elements: Int[Tensor, "A"], edges: Directions) -> list[Features]:
         nodes: Features = {"0e": first[:, None]}
         sent, every = self._frozen()[0].up(nodes), []
         for layer in self._frozen():
-            products = layer.products(sent, elements, edges)  # type: ignore[arg-type]
+            products = layer.products(sent, elements, edges)
             nodes = layer.outcome(products, nodes, elements)
             sent = layer.onward(products, nodes)
             every.append(nodes)
         return every
 
-    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Geometry | Walk]:  # type: ignore[override]
+    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Directions]:
         edges = graph.edges
         lengths, harmonics = lengths_and_harmonics(edges.vectors, self.config.max_l)
         kinds = self._kinds(lengths, elements[edges.senders], elements[edges.receivers])
@@ -80,7 +90,7 @@ class FrozenMace(CompiledMace):
             return super()._geometry(graph, elements)
         starts = torch.bincount(edges.receivers, minlength=graph.n_atoms).cumsum(0).numpy()
         return lengths, Walk(
-            lengths, harmonics, edges.senders, edges.receivers, np.concatenate([[0], starts]).astype(np.uint64), kinds
+            edges.senders, edges.receivers, harmonics, lengths, np.concatenate([[0], starts]).astype(np.uint64), kinds
         )
 
     def _kinds(
@@ -120,7 +130,7 @@ class FrozenLayer(MaceLayer):
     def __init__(self, compiled: MaceLayer):
         nn.Module.__init__(self)
         self.__dict__.update(compiled.__dict__)
-        self.splined = SplineConvolution(compiled.convolution)
+        self.splined = SplineConvolution(compiled.convolution, compiled.radial.weights[-1].dtype)
         if self.by.mix_elements:
             # a map that comes right before, and is no smaller for having more paths, is part of this one
             direct = not self.by.density and not self.by.gate and len(self.convolution.paths) == len(self.by.messages)
@@ -151,20 +161,20 @@ class FrozenLayer(MaceLayer):
             return self.directly(products)
         return self.next_up(nodes) if self.next_up is not None else {}
 
-    def make_tables(self, basis, tried: list[Pair]) -> bool:
+    def make_tables(self, basis: RadialBasis, tried: list[Pair]) -> bool:
         """Without rows; whether splines within bounds are precise."""
         self.tables = PathTables(self, basis, tried)
         if self.by.density:
             self.shares = ShareTables(self.density, basis, tried)
         return bool(self.tables.splines.knots) and (not self.by.density or bool(self.shares.splines.knots))
 
-    def collect(self, sent: Features, edges: Geometry | Walk) -> Features:  # type: ignore[override]
-        if isinstance(edges, Geometry):
+    def collect(self, sent: Features, edges: Directions) -> Features:
+        if not isinstance(edges, Walk):
             return super().collect(sent, edges)
         return self.splined(sent, edges, self.tables.array, self.tables.splines.step)
 
-    def count(self, edges: Geometry | Walk, atoms: int) -> Float[Tensor, "A"]:  # type: ignore[override]
-        if isinstance(edges, Geometry):
+    def count(self, edges: Directions, atoms: int) -> Float[Tensor, "A"]:
+        if not isinstance(edges, Walk):
             return super().count(edges, atoms)
         each = self.shares(edges.lengths, edges.kinds)
         return self.density_constant + self.density_slope * sum_per_segment(each, edges.receivers, atoms)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mlzoo.graph import Graph
 from mlzoo.model import EnergyModel
 from mlzoo_mace.contraction import SymmetricContraction
-from mlzoo_mace.convolution import Geometry
+from mlzoo_mace.convolution import Directions, Geometry
 from mlzoo_mace.kernels.contraction import LARGEST_ORDER, CompiledContraction
 from mlzoo_mace.kernels.convolution import CompiledConvolution
 from mlzoo_mace.kernels.pairs import pairs
@@ -39,11 +39,12 @@ class CompiledMace(Mace):
             if isinstance(layer.contraction, SymmetricContraction) and _covered(layer.contraction):
                 layer.add_module("contraction", CompiledContraction(layer.contraction))
 
-    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Geometry]:
+    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Directions]:
         lengths, geometry = super()._geometry(graph, elements)
         if not self.by_pair:
             return lengths, geometry
         first, rows = pairs(graph.edges, graph.n_atoms)
+        assert isinstance(geometry, Geometry)
         return lengths, replace(
             geometry,
             sender_elements=geometry.sender_elements[first],

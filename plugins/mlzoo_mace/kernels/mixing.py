@@ -29,7 +29,9 @@ class FrozenMix(nn.Module):
     def forward(self, features: Features, elements: Int[Tensor, "A"]) -> Features:
         present = torch.bincount(elements).nonzero()[:, 0].tolist()
         if len(present) == 1:
-            return {irrep: features[irrep] @ each[present[0]] for irrep, each in zip(self.irreps, self.weights, strict=True)}
+            return {
+                irrep: features[irrep] @ each[present[0]] for irrep, each in zip(self.irreps, self.weights, strict=True)
+            }
         groups = [(element, (elements == element).nonzero()[:, 0]) for element in present]
         mixed = _Mix.apply(groups, self.weights, *(features[irrep] for irrep in self.irreps))
         return dict(zip(self.irreps, mixed, strict=True))

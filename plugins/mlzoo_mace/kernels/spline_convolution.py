@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from mlzoo.nn import buffers
 from mlzoo.nn.compiled import arrays
 from mlzoo_mace.config import degree
+from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.kernels import spline_convolution_loops as loops
 from mlzoo_mace.kernels.convolution import CompiledConvolution
@@ -25,28 +26,24 @@ MOST_BLOCKS, FEWEST_ATOMS = 16, 16  # of atoms that threads share; sums do not d
 
 
 @dataclass(frozen=True)
-class Walk:
-    """What loops over the edges of each receiver read."""
+class Walk(Directions):
+    """And what loops over the edges of each receiver read."""
 
     lengths: Float[Tensor, "E"]  # Å
-    harmonics: Float[Tensor, "E H"]
-    senders: Int[Tensor, "E"]
-    receivers: Int[Tensor, "E"]  # ascending
-    starts: UInt64[np.ndarray, "A+1"]  # where the edges of each receiver begin
+    starts: UInt64[np.ndarray, "S"]  # where the edges of each receiver begin
     kinds: Int[Tensor, "E"]  # rows of the tables
 
     @cached_property
-    def unsigned(self) -> tuple[UInt64[np.ndarray, "E"], UInt64[np.ndarray, "A+1"], UInt64[np.ndarray, "E"]]:
+    def unsigned(self) -> tuple[UInt64[np.ndarray, "E"], UInt64[np.ndarray, "S"], UInt64[np.ndarray, "E"]]:
         """Senders, starts and kinds as the loops take them."""
         senders, kinds = (each.numpy().astype(np.uint64) for each in (self.senders, self.kinds))
         return senders, self.starts, kinds
 
-    @property
-    def blocks(self) -> tuple[int, np.uint64]:
-        """How many, and how many atoms are in each."""
-        atoms = len(self.starts) - 1
-        blocks = max(1, min(MOST_BLOCKS, atoms // FEWEST_ATOMS))
-        return blocks, np.uint64(math.ceil(atoms / blocks))
+
+def blocks_of(atoms: int) -> tuple[int, np.uint64]:
+    """How many blocks, and how many atoms in each."""
+    blocks = max(1, min(MOST_BLOCKS, atoms // FEWEST_ATOMS))
+    return blocks, np.uint64(math.ceil(atoms / blocks))
 
 
 class Frame(NamedTuple):
@@ -64,17 +61,19 @@ class Frame(NamedTuple):
 class SplineConvolution(nn.Module):
     """In place of a compiled convolution and its radial perceptron."""
 
-    def __init__(self, compiled: CompiledConvolution):
+    def __init__(self, compiled: CompiledConvolution, dtype: torch.dtype):
         super().__init__()
         self.sent, self.received, self.sizes = compiled.sent, compiled.received, compiled.sizes
-        self.register_buffer("turns", compiled.turns.T.float(), persistent=False)  # (H, Q)
+        self.turns = compiled.turns.T.to(dtype)  # (H, Q)
         columns = np.cumsum([0, *(row[1] * row[3] for row in compiled.table)])
         self.columns, self.table = columns, compiled.table
 
     def forward(self, sent: Features, walk: Walk, table: Float[np.ndarray, "Z K P 6 C"], step: float) -> Features:
         x = torch.cat([sent[irrep] for irrep in self.sent], dim=1)  # (A, D, C)
         atoms, channels = len(x), x.shape[2]
-        frame = Frame(*walk.blocks, table, step, walk, self._paths(atoms, channels), atoms * sum(self.sizes) * channels)
+        frame = Frame(
+            *blocks_of(atoms), table, step, walk, self._paths(atoms, channels), atoms * sum(self.sizes) * channels
+        )
         collected = _Convolve.apply(x, walk.harmonics @ self.turns, walk.lengths, frame)
         parts = collected.split([atoms * size * channels for size in self.sizes])
         return {
@@ -108,7 +107,7 @@ class _Convolve(torch.autograd.Function):
         frame: Frame = ctx.frame
         by_turned, by_places = torch.empty_like(turned), torch.empty_like(lengths)
         blocks = frame.blocks if ctx.needs_input_grad[0] else 0
-        buffer = buffers.borrow(blocks * x.numel())
+        buffer = buffers.borrow(blocks * x.numel(), frame.table.dtype)
         by_blocks = buffer[: blocks * x.numel()].reshape(blocks, *x.shape)
         reach = np.zeros((blocks, 2), dtype=np.uint64)
         into = by_blocks, reach, *arrays(by_turned, by_places)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,13 +28,18 @@ class PathTables:
     def __init__(self, layer: MaceLayer, basis: RadialBasis, tried: Sequence[Pair]):
         perceptron, channels = layer.radial, layer.by.up_channels
         self.splines = Splines(_hidden(perceptron, basis), basis.cutoff, tried)
-        last = [perceptron.weights[-1]] if perceptron.biases is None else [perceptron.weights[-1], perceptron.biases[-1][None]]
+        last = (
+            [perceptron.weights[-1]]
+            if perceptron.biases is None
+            else [perceptron.weights[-1], perceptron.biases[-1][None]]
+        )
         self.last = torch.cat(last).detach().double().unflatten(1, (-1, channels))  # (H, P, C')
         self.factors = layer.pair_factors.detach().double() if layer.by.pair_factors else None
-        self.array = np.empty((0, self.splines.knots or 0, self.last.shape[1], 6, channels), dtype=np.float32)
+        self.dtype = perceptron.weights[-1].dtype
+        self.array = torch.empty(0, self.splines.knots or 0, self.last.shape[1], 6, channels, dtype=self.dtype).numpy()
 
     def has_room(self, pairs: int) -> bool:
-        return (len(self.array) + pairs) * self.array[0:1].size <= LARGEST if len(self.array) else True
+        return (len(self.array) + pairs) * math.prod(self.array.shape[1:]) <= LARGEST
 
     def add(self, pairs: Sequence[Pair]) -> None:
         self.array = np.concatenate([self.array, *(self._table(pair)[None] for pair in pairs)])
@@ -41,7 +47,9 @@ class PathTables:
     def _table(self, pair: Pair) -> Float[np.ndarray, "K P 6 C"]:
         last = self.last if self.factors is None else self.last * self.factors[pair]
         hidden = self.splines.table(pair)  # (K, 6, H)
-        return (hidden @ last.flatten(1)).float().unflatten(2, last.shape[1:]).transpose(1, 2).contiguous().numpy()
+        return (
+            (hidden @ last.flatten(1)).to(self.dtype).unflatten(2, last.shape[1:]).transpose(1, 2).contiguous().numpy()
+        )
 
 
 class ShareTables:
@@ -54,10 +62,12 @@ class ShareTables:
             return neighbour_share(exact, _edges(of_length, r, pair))[:, None]
 
         self.splines = Splines(functions, basis.cutoff, tried)
-        self.rows = torch.empty(0, self.splines.knots or 0, 6)
+        self.rows = torch.empty(0, self.splines.knots or 0, 6, dtype=density.weights[-1].dtype)
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        self.rows = torch.cat([self.rows, *(self.splines.table(pair)[None, :, :, 0].float() for pair in pairs)])
+        self.rows = torch.cat(
+            [self.rows, *(self.splines.table(pair)[None, :, :, 0].to(self.rows.dtype) for pair in pairs)]
+        )
 
     def __call__(self, lengths: Float[Tensor, "E"], kinds: Int[Tensor, "E"]) -> Float[Tensor, "E"]:
         places = (lengths - SHORTEST) / self.splines.step
@@ -85,4 +95,4 @@ def _edges(basis: RadialBasis, r: Float[Tensor, "R"], pair: Pair) -> Geometry:
     """Edges of these lengths between two elements, as far as radial functions read them."""
     ends = [torch.full(r.shape, place) for place in pair]
     values, cut = basis(r, *ends)
-    return Geometry(*ends, r, *ends, values, cut if basis.by.envelope_on == "weights" else None)
+    return Geometry(*ends, r[:, None], *ends, values, cut if basis.by.envelope_on == "weights" else None)
