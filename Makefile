@@ -7,6 +7,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 MATGL := .peers/matgl
 MACE := .peers/mace
+MLIP := .peers/mlip
+SYMMETRIX := .peers/symmetrix
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test coverage long lint bench scatter clean
@@ -30,10 +32,13 @@ lint: $(VENV)/.lint
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.installed $(MATGL)/.installed $(MACE)/.installed
+bench: $(VENV)/.installed $(MATGL)/.installed $(MACE)/.installed $(MLIP)/.installed $(SYMMETRIX)/.installed
 	$(PY) benchmarks/batching.py
 	$(PY) benchmarks/m3gnet_vs_matgl.py --peer $(MATGL)/bin/python
 	$(PY) benchmarks/m3gnet_training_vs_matgl.py --peer $(MATGL)/bin/python
+	$(PY) benchmarks/mace_vs_peers.py --mace $(MACE)/bin/python --symmetrix $(SYMMETRIX)/bin/python
+	$(PY) benchmarks/mace_spice2_vs_mlip.py --peer $(MLIP)/bin/python
+	$(PY) benchmarks/mace_batches.py
 	$(PY) benchmarks/mace_training_vs_mace_torch.py --peer $(MACE)/bin/python
 	$(PY) benchmarks/megnet_vs_matgl.py --peer $(MATGL)/bin/python
 	$(PY) benchmarks/predict_workers.py
@@ -61,6 +66,8 @@ $(VENV)/.lint: $(VENV)/.installed
 
 $(MATGL)/.installed: PACKAGE := matgl==4.1.2
 $(MACE)/.installed: PACKAGE := mace-torch==0.3.16
+$(MLIP)/.installed: PACKAGE := mlip==0.1.10
+$(SYMMETRIX)/.installed: PACKAGE := symmetrix-xl==0.1.1 symmetrix-xl-cpu-avx512==0.1.1 mace-torch==0.3.16
 .peers/%/.installed: constraints.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PACKAGE)

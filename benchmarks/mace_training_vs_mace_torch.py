@@ -12,34 +12,16 @@ codes keep different factors beside their weights, and a step of Adam is as larg
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import random_mace
 from side import Side
 from steps import TURNS, race
 
 SHARED = Path(os.environ.get("MLZOO_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 MOLECULES = SHARED / "data" / "3bpa" / "train_300K.xyz"
-
-WRITE = """
-import sys, warnings
-warnings.filterwarnings("ignore")
-import numpy as np, torch
-from e3nn import o3
-from mace import modules
-torch.manual_seed(0)
-model = modules.ScaleShiftMACE(
-    r_max=5.0, num_bessel=8, num_polynomial_cutoff=5, max_ell=3, num_interactions=2, num_elements=4,
-    interaction_cls=modules.RealAgnosticResidualInteractionBlock,
-    interaction_cls_first=modules.RealAgnosticInteractionBlock,
-    hidden_irreps=o3.Irreps("64x0e + 64x1o"), MLP_irreps=o3.Irreps("16x0e"), gate=torch.nn.functional.silu,
-    atomic_energies=np.zeros(4), avg_num_neighbors=16.6,
-    atomic_numbers=[1, 6, 7, 8], correlation=3, radial_MLP=[64, 64, 64], radial_type="bessel",
-    atomic_inter_scale=1.0, atomic_inter_shift=0.0)
-torch.save(model, sys.argv[1])
-"""
 
 SIDE = """
 import json, sys, time, warnings
@@ -100,7 +82,9 @@ def main() -> None:
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"  # e3nn 0.4 reads its own constants as a pickle
     with tempfile.TemporaryDirectory() as folder:
         weights = f"{folder}/random.model"
-        subprocess.run([chosen.peer, "-c", WRITE, weights], check=True, stderr=subprocess.DEVNULL)
+        random_mace.write(
+            weights, chosen.peer, hidden="64x0e + 64x1o", cutoff=5.0, elements=[1, 6, 7, 8], neighbors=16.6
+        )
         sides = [Side("mlzoo", sys.executable, SIDE, weights, str(MOLECULES))]
         sides.append(Side("mace-torch", chosen.peer, SIDE, weights, str(MOLECULES)))
     print("five molecules of 27 atoms, 64x0e + 64x1o, l_max 3, correlation 3, float32, one thread; energy and forces")
