@@ -75,16 +75,8 @@ class TestScalarAndVectorSenders(Answering):
     file = "mace-torch/mp0-medium-like.model"
 
 
-class TestTablesOfPairs(Answering):
-    file = "mace-torch/mpa0-medium-like.model"
-
-
-class TestGatesAndCounts(Answering):
+class TestTablesOfPairsGatesAndCounts(Answering):
     file = "mace-torch/mh-like.model"
-
-
-class TestMapsOfElements(Answering):
-    file = "mlip/v01_lmax3_corr3_symmetric_ns1.zip"
 
 
 def test_shorter_edges_than_splines_reach_are_left_to_the_perceptrons(shared):

@@ -42,14 +42,13 @@ class PathTables:
         return (len(self.array) + pairs) * math.prod(self.array.shape[1:]) <= LARGEST
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        self.array = np.concatenate([self.array, *(self._table(pair)[None] for pair in pairs)])
+        hidden = self.splines.tables(pairs)  # (Z, K, 6, H)
+        self.array = np.concatenate([self.array, *(self._table(*each) for each in zip(pairs, hidden, strict=True))])
 
-    def _table(self, pair: Pair) -> Float[np.ndarray, "K P 6 C"]:
+    def _table(self, pair: Pair, hidden: Float[Tensor, "K 6 H"]) -> Float[np.ndarray, "1 K P 6 C"]:
         last = self.last if self.factors is None else self.last * self.factors[pair]
-        hidden = self.splines.table(pair)  # (K, 6, H)
-        return (
-            (hidden @ last.flatten(1)).to(self.dtype).unflatten(2, last.shape[1:]).transpose(1, 2).contiguous().numpy()
-        )
+        table = (hidden @ last.flatten(1)).to(self.dtype).unflatten(2, last.shape[1:])
+        return table.transpose(1, 2).contiguous()[None].numpy()
 
 
 class ShareTables:
@@ -58,16 +57,14 @@ class ShareTables:
     def __init__(self, density: RadialPerceptron, basis: RadialBasis, tried: Sequence[Pair]):
         exact, of_length = copy.deepcopy(density).double(), copy.deepcopy(basis)
 
-        def functions(r: Float[Tensor, "R"], pair: Pair) -> Float[Tensor, "R 1"]:
-            return neighbour_share(exact, _edges(of_length, r, pair))[:, None]
+        def functions(r: Tensor, senders: Tensor, receivers: Tensor) -> Float[Tensor, "R 1"]:
+            return neighbour_share(exact, _edges(of_length, r, senders, receivers))[:, None]
 
         self.splines = Splines(functions, basis.cutoff, tried)
         self.rows = torch.empty(0, self.splines.knots or 0, 6, dtype=density.weights[-1].dtype)
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        self.rows = torch.cat(
-            [self.rows, *(self.splines.table(pair)[None, :, :, 0].to(self.rows.dtype) for pair in pairs)]
-        )
+        self.rows = torch.cat([self.rows, self.splines.tables(pairs)[..., 0].to(self.rows.dtype)])
 
     def __call__(self, lengths: Float[Tensor, "E"], kinds: Int[Tensor, "E"]) -> Float[Tensor, "E"]:
         places = (lengths - SHORTEST) / self.splines.step
@@ -82,8 +79,8 @@ def _hidden(perceptron: RadialPerceptron, basis: RadialBasis) -> RadialFunctions
     """What the last map of a perceptron is linear in, one for its bias at the end."""
     exact, of_length = copy.deepcopy(perceptron).double(), copy.deepcopy(basis)
 
-    def functions(r: Float[Tensor, "R"], pair: Pair) -> Float[Tensor, "R H"]:
-        edges = _edges(of_length, r, pair)
+    def functions(r: Tensor, senders: Tensor, receivers: Tensor) -> Float[Tensor, "R H"]:
+        edges = _edges(of_length, r, senders, receivers)
         x = exact.before_last(edges.basis, edges.sender_elements, edges.receiver_elements)
         x = x if exact.biases is None else torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
         return x if edges.envelope is None else x * edges.envelope[:, None]
@@ -91,8 +88,10 @@ def _hidden(perceptron: RadialPerceptron, basis: RadialBasis) -> RadialFunctions
     return functions
 
 
-def _edges(basis: RadialBasis, r: Float[Tensor, "R"], pair: Pair) -> Geometry:
-    """Edges of these lengths between two elements, as far as radial functions read them."""
-    ends = [torch.full(r.shape, place) for place in pair]
-    values, cut = basis(r, *ends)
-    return Geometry(*ends, r[:, None], *ends, values, cut if basis.by.envelope_on == "weights" else None)
+def _edges(
+    basis: RadialBasis, r: Float[Tensor, "R"], senders: Int[Tensor, "R"], receivers: Int[Tensor, "R"]
+) -> Geometry:
+    """Edges of these lengths between atoms of these elements, as far as radial functions read them."""
+    values, cut = basis(r, senders, receivers)
+    late = cut if basis.by.envelope_on == "weights" else None
+    return Geometry(senders, receivers, r[:, None], senders, receivers, values, late)
