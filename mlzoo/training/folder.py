@@ -26,6 +26,8 @@ FREE = (
     "log_interval",
     "checkpoint_interval",
     "tensorboard",
+    "license",
+    "card",
 )
 """Settings that may differ when a run goes on; and data.num_workers."""
 

@@ -98,6 +98,16 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stands(file, tmp_path):
     assert tensors(tmp_path / "run") == tensors(tmp_path / "whole")
 
 
+def test_a_card_may_be_written_after_the_training(file, tmp_path):
+    trained(settings(file, tmp_path / "run", num_epochs=1))
+    before = tensors(tmp_path / "run")
+    trained(settings(file, tmp_path / "run", num_epochs=1, license="mit", card={"theory": "by hand"}))
+    assert tensors(tmp_path / "run") == before
+    page = (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "license: mit" in page
+    assert "theory: by hand" in page
+
+
 def test_a_folder_of_another_run_is_left_alone(file, tmp_path):
     trained(settings(file, tmp_path / "run", num_epochs=1))
     with pytest.raises(InvalidTraining, match=r"holds a run with other settings \(seed\)"):
