@@ -5,7 +5,8 @@ random weights that mace-torch made and wrote, read by mlzoo and turned into sym
 side's ASE calculator is asked for all three at once, float32, one thread, neighbour lists included, after warm-up.
 symmetrix-xl runs as it does by default, which was also its fastest way: code compiled for the model (C++, minutes for
 each model the first time, then kept beside its environment), neighbour list with a skin of 0.5 Å that these positions
-never leave. All run in processes of their own and take turns; positions are never the same twice.
+never leave. All run in processes of their own and take turns; positions are never the same twice. CPU time (the minimum)
+stands beside wall time, as it says more where the machine does other work.
 
 The end asks mlzoo alone on one and on two threads, whether energy, forces and stress have the same bits, and how much
 faster two are.
@@ -57,13 +58,13 @@ for line in sys.stdin:
     atoms.positions[0, 0] += 1e-9 * turn
     if side == "mlzoo":
         torch.set_num_threads(threads)
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     calculator.calculate(atoms, ["energy", "forces", "stress"], all_changes)
-    seconds = time.perf_counter() - start
+    seconds, used = time.perf_counter() - start, time.process_time() - used
     energy, *rest = (calculator.results[name] for name in ("energy", "forces", "stress"))
     bits = hashlib.sha256(b"".join([float(energy).hex().encode(), *(each.tobytes() for each in rest)])).hexdigest()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps([seconds, float(energy) / len(atoms), peak, bits]), flush=True)
+    print(json.dumps([seconds, used, float(energy) / len(atoms), peak, bits]), flush=True)
 """
 
 
@@ -87,17 +88,25 @@ def compare(racing: list[Side], atoms: int, turns: int) -> None:
     for turn in range(WARM_UP + turns):
         for side in racing:
             answers[side.name].append(side.ask(f"{SIZES[atoms]} {turn} 1"))
-    times = {name: [1e3 * seconds for seconds, *_ in given[WARM_UP:]] for name, given in answers.items()}
+    wall = {name: [1e3 * seconds for seconds, *_ in given[WARM_UP:]] for name, given in answers.items()}
+    used = {name: min(1e3 * cpu for _, cpu, *_ in given[WARM_UP:]) for name, given in answers.items()}
     last = {name: given[-1] for name, given in answers.items()}
-    for name, (_, energy, peak, _) in last.items():
-        print(f"{atoms:6} {name:>12} {min(times[name]):9.1f} {statistics.median(times[name]):9.1f} ", end="")
-        print(f"{min(times[name]) / atoms:8.3f} {energy:13.7f} {peak:8.0f}")
+    for name, (_, _, energy, peak, _) in last.items():
+        print(
+            f"{atoms:6} {name:>13} {min(wall[name]):8.1f} {statistics.median(wall[name]):9.1f} {used[name]:8.1f} ",
+            end="",
+        )
+        print(f"{min(wall[name]) / atoms:8.3f} {energy:13.7f} {peak:8.0f}")
     ours = racing[0].name
     for peer in (side.name for side in racing[1:]):
-        ratio = [kind(times[peer]) / kind(times[ours]) for kind in (min, statistics.median)]
-        print(f"{atoms:6}  beside {peer}: {ratio[0]:.2f} times faster by minimum, {ratio[1]:.2f} by median; ", end="")
-        print(f"it takes {last[peer][2] / last[ours][2]:.2f} times the memory; ", end="")
-        print(f"energies differ by {abs(last[peer][1] - last[ours][1]):.1e} eV/atom")
+        ratio = [kind(wall[peer]) / kind(wall[ours]) for kind in (min, statistics.median)]
+        print(f"{atoms:6}  beside {peer}: {ratio[0]:.2f} times faster by minimum, {ratio[1]:.2f} by median, ", end="")
+        print(f"{used[peer] / used[ours]:.2f} by CPU time; ", end="")
+        print(
+            f"it takes {last[peer][3] / last[ours][3]:.2f} times the memory; ",
+            end="",
+        )
+        print(f"energies differ by {abs(last[peer][2] - last[ours][2]):.1e} eV/atom")
 
 
 def two_threads(ours: Side, atoms: int, turns: int) -> None:
@@ -107,7 +116,7 @@ def two_threads(ours: Side, atoms: int, turns: int) -> None:
     for turn in range(WARM_UP + turns):
         bits = set()
         for threads in times:
-            seconds, _, _, found = ours.ask(f"{SIZES[atoms]} {turn} {threads}")
+            seconds, *_, found = ours.ask(f"{SIZES[atoms]} {turn} {threads}")
             bits.add(found)
             if turn >= WARM_UP:
                 times[threads].append(1e3 * seconds)
@@ -133,9 +142,8 @@ def main() -> None:
             racing = sides(name, folder, chosen.mace, chosen.symmetrix)
             versions = (f"{side.name} {side.versions['version']} ({side.versions['note']})" for side in racing)
             print(f"\n{MODELS[name]}: {', '.join(versions)}")
-            print(
-                f"{'atoms':>6} {'side':>12} {'min ms':>9} {'median ms':>9} {'ms/atom':>8} {'eV/atom':>13} {'peak MB':>8}"
-            )
+            print(f"{'atoms':>6} {'side':>13} {'min ms':>8} {'median ms':>9} {'CPU ms':>8} ", end="")
+            print(f"{'ms/atom':>8} {'eV/atom':>13} {'peak MB':>8}")
             for atoms in sorted(chosen.sizes):
                 compare(racing, atoms, chosen.turns or TURNS[atoms])
             middle = sorted(chosen.sizes)[len(chosen.sizes) // 2]

@@ -15,7 +15,8 @@ class Side:
             [python, "-c", code, name, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
         )  # fmt: skip
-        self.name, self.versions = name, self._line()
+        self.name = name
+        self.versions = self._line()
 
     def ask(self, line: str):
         self.process.stdin.write(f"{line}\n")
