@@ -1,7 +1,7 @@
 """Newton's equations keep the energy, and velocity Verlet keeps it to the square of its time step.
 
 Eight molecules of methanol in a periodic box, brought to 300 K by a thermostat in 0.15 ps; for the published M3GNet 64 atoms
-of silicon. From that start, NVE in float64.
+of silicon. From that start, NVE in float64. And silicon in float32, by the form that answers and by the plain one.
 """
 
 from pathlib import Path
@@ -18,7 +18,9 @@ import mlzoo
 
 OURS = "mace-xtb-organic"
 MP = ("weights", "matgl", "M3GNet-MP-2021.2.8-PES")
+SILICON = Path(__file__).parents[1] / "reproductions" / "mace-mlearn-si" / "model"
 DRIFT = 1e-5  # eV/atom, from the first tenth of a run to its last
+ROUNDING = 1e-6  # eV/atom, of a drift in float32
 KELVIN = 300
 
 
@@ -44,10 +46,10 @@ def thermalised(name, atoms: Atoms) -> Atoms:
     return atoms
 
 
-def trajectory(start: Atoms, name, step: float, length: float) -> np.ndarray:
+def trajectory(start: Atoms, name, step: float, length: float, dtype="float64", exact=False) -> np.ndarray:
     """Total energy (eV/atom) and temperature (K) after each step (fs) of NVE over a length (fs)."""
     atoms = start.copy()
-    atoms.calc = mlzoo.load(name, device="cpu", dtype="float64").calculator()
+    atoms.calc = mlzoo.load(name, device="cpu", dtype=dtype, exact=exact).calculator()
     dynamics = VelocityVerlet(atoms, step * units.fs)
     seen = [
         (atoms.get_total_energy() / len(atoms), atoms.get_temperature()) for _ in dynamics.irun(round(length / step))
@@ -68,6 +70,28 @@ def test_energy_is_conserved_for_a_fifth_of_a_picosecond():
     assert abs(drift(fine[:, 0])) < DRIFT
     # the same 60 fs, at the same instants: the error of Verlet is of second order in the step
     assert 3.5 < coarse[:, 0].std() / fine[:121:2, 0].std() < 4.5
+
+
+def test_splines_in_float32_drift_no_more_than_the_plain_form():
+    start = thermalised(SILICON, bulk("Si", cubic=True).repeat(2))
+    form, plain = (trajectory(start, SILICON, 1.0, 60, "float32", exact)[:, 0] for exact in (False, True))
+    assert form.std() == pytest.approx(plain.std(), rel=0.01)
+    assert abs(drift(form)) < abs(drift(plain)) + ROUNDING
+
+
+@pytest.mark.long
+def test_splines_in_float32_drift_no_more_than_the_plain_form_in_two_picoseconds():
+    start = thermalised(SILICON, bulk("Si", cubic=True).repeat(3))
+    print(f"\nNVE, 2 ps, 216 atoms of silicon, mace-mlearn-si, float32, 1 fs{'drift':>12}{'fluctuation':>13} µeV/atom")
+    runs = {}
+    for label, exact in (("splines", False), ("plain form", True)):
+        energies, temperatures = trajectory(start, SILICON, 1.0, 2000, "float32", exact).T
+        runs[exact] = drift(energies)
+        print(
+            f"{label:<40}{temperatures.mean():>13.0f} K{drift(energies) * 1e6:>17.3f}{energies.std() * 1e6:>13.3f}",
+            flush=True,
+        )
+    assert abs(runs[False]) < abs(runs[True]) + ROUNDING
 
 
 @pytest.mark.long
