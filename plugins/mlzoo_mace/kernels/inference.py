@@ -171,7 +171,7 @@ class FrozenLayer(MaceLayer):
     def collect(self, sent: Features, edges: Directions) -> Features:
         if not isinstance(edges, Walk):
             return super().collect(sent, edges)
-        return self.splined(sent, edges, self.tables.array, self.tables.splines.step)
+        return self.splined(sent, edges, self.tables.array, self.tables.splines.places(edges.lengths))
 
     def count(self, edges: Directions, atoms: int) -> Float[Tensor, "A"]:
         if not isinstance(edges, Walk):

@@ -20,7 +20,6 @@ from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.kernels import spline_convolution_loops as loops
 from mlzoo_mace.kernels.convolution import CompiledConvolution
-from mlzoo_mace.kernels.splines import SHORTEST
 
 MOST_BLOCKS, FEWEST_ATOMS = 16, 16  # of atoms that threads share; sums do not depend on how many threads there are
 
@@ -52,7 +51,6 @@ class Frame(NamedTuple):
     blocks: int
     per_block: np.uint64
     table: Float[np.ndarray, "Z K P 6 C"]
-    step: float  # Å
     walk: Walk
     paths: UInt64[np.ndarray, "P 7"]
     size: int  # of what is collected
@@ -68,13 +66,13 @@ class SplineConvolution(nn.Module):
         columns = np.cumsum([0, *(row[1] * row[3] for row in compiled.table)])
         self.columns, self.table = columns, compiled.table
 
-    def forward(self, sent: Features, walk: Walk, table: Float[np.ndarray, "Z K P 6 C"], step: float) -> Features:
+    def forward(
+        self, sent: Features, walk: Walk, table: Float[np.ndarray, "Z K P 6 C"], places: Float[Tensor, "E"]
+    ) -> Features:
         x = torch.cat([sent[irrep] for irrep in self.sent], dim=1)  # (A, D, C)
         atoms, channels = len(x), x.shape[2]
-        frame = Frame(
-            *blocks_of(atoms), table, step, walk, self._paths(atoms, channels), atoms * sum(self.sizes) * channels
-        )
-        collected = _Convolve.apply(x, walk.harmonics @ self.turns, walk.lengths, frame)
+        frame = Frame(*blocks_of(atoms), table, walk, self._paths(atoms, channels), atoms * sum(self.sizes) * channels)
+        collected = _Convolve.apply(x, walk.harmonics @ self.turns, places, frame)
         parts = collected.split([atoms * size * channels for size in self.sizes])
         return {
             irrep: part.view(atoms, 2 * degree(irrep) + 1, -1) for irrep, part in zip(self.received, parts, strict=True)
@@ -93,34 +91,33 @@ class SplineConvolution(nn.Module):
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, turned: Tensor, lengths: Tensor, frame: Frame) -> Tensor:
-        ctx.save_for_backward(x, turned, lengths)
+    def forward(ctx: Any, x: Tensor, turned: Tensor, places: Tensor, frame: Frame) -> Tensor:
+        ctx.save_for_backward(x, turned, places)
         ctx.frame = frame
         out = x.new_empty(frame.size)
-        loops.convolve(*_read(frame, x, turned, lengths), out.numpy())
+        loops.convolve(*_read(frame, x, turned, places), out.numpy())
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        x, turned, lengths = ctx.saved_tensors
+        x, turned, places = ctx.saved_tensors
         frame: Frame = ctx.frame
-        by_turned, by_places = torch.empty_like(turned), torch.empty_like(lengths)
+        by_turned, by_places = torch.empty_like(turned), torch.empty_like(places)
         blocks = frame.blocks if ctx.needs_input_grad[0] else 0
         buffer = buffers.borrow(blocks * x.numel(), frame.table.dtype)
         by_blocks = buffer[: blocks * x.numel()].reshape(blocks, *x.shape)
         reach = np.zeros((blocks, 2), dtype=np.uint64)
         into = by_blocks, reach, *arrays(by_turned, by_places)
-        loops.slopes(*_read(frame, x, turned, lengths), *arrays(gradient), *into)
+        loops.slopes(*_read(frame, x, turned, places), *arrays(gradient), *into)
         by_x = torch.empty_like(x) if blocks else None
         if by_x is not None:
             loops.add_blocks(by_blocks, reach, by_x.numpy())
         buffers.give_back(buffer)
-        return by_x, by_turned, by_places / frame.step, None
+        return by_x, by_turned, by_places, None
 
 
-def _read(frame: Frame, x: Tensor, turned: Tensor, lengths: Tensor) -> tuple[Any, ...]:
-    places = (lengths.detach() - SHORTEST) / frame.step
+def _read(frame: Frame, x: Tensor, turned: Tensor, places: Tensor) -> tuple[Any, ...]:
     walk = frame.walk
     return (
         frame.blocks, frame.per_block, *arrays(x, turned, places), frame.table, *walk.unsigned, frame.paths,

@@ -6,7 +6,7 @@ edges are taken sixteen at a time and their rows four at a time, so that everyth
 read and written once for four products; rows that fill up the last four are zero.
 
 ``table`` (Z, K, P, 6, C) holds, for each kind of edge, each knot, path and channel, a polynomial of the way to the next
-knot; ``places`` (E,) are distances in units of that way. ``paths`` has a row for each path: the first component of what is
+knot; ``places`` (E,) are distances as the knots count them. ``paths`` has a row for each path: the first component of what is
 sent and how many there are; where in ``out`` the rows of the path's first atom begin, how far those of the next atom are,
 how many components are received and how far apart they are; the first column in ``turned``, which has ``sent`` columns for
 each received component. All indices are unsigned: a signed one might count from the end, which keeps a loop from being

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mlzoo_mace.convolution import Geometry
-from mlzoo_mace.kernels.splines import SHORTEST, Pair, RadialFunctions, Splines
+from mlzoo_mace.kernels.splines import Pair, RadialFunctions, Splines
 from mlzoo_mace.layer import MaceLayer, neighbour_share
 from mlzoo_mace.radial import RadialBasis, RadialPerceptron
 
@@ -67,7 +67,7 @@ class ShareTables:
         self.rows = torch.cat([self.rows, self.splines.tables(pairs)[..., 0].to(self.rows.dtype)])
 
     def __call__(self, lengths: Float[Tensor, "E"], kinds: Int[Tensor, "E"]) -> Float[Tensor, "E"]:
-        places = (lengths - SHORTEST) / self.splines.step
+        places = self.splines.places(lengths)
         knots = places.detach().long()
         u, value = places - knots, torch.zeros_like(lengths)
         for coefficient in self.rows[kinds, knots].T.flip(0):
