@@ -21,17 +21,22 @@ from mlzoo_mace.readers.bases import full_basis, symmetric_basis
 VOIGT = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
 
 
-def load(shared, name, dtype="float64"):
-    return mlzoo.load(shared / f"weights/mlip/{name}.zip", dtype=dtype, device="cpu", exact=True)
+FORMS = pytest.mark.parametrize("exact", [True, False], ids=["plain", "form"])
+
+
+def load(shared, name, dtype="float64", exact=True):
+    return mlzoo.load(shared / f"weights/mlip/{name}.zip", dtype=dtype, device="cpu", exact=exact)
 
 
 def reference_energy(model, atoms, head):
     return sum(model.model.reference_energies[z][head] for z in atoms.numbers)
 
 
+@FORMS
 @pytest.mark.parametrize("name", MLIP)
-def test_float64_gives_the_librarys_numbers(shared, name):
-    model = load(shared, name)
+def test_float64_gives_the_librarys_numbers(shared, name, exact):
+    model = load(shared, name, exact=exact)
+    assert (model.form is model.model) == exact
     heads = model.model.config.heads
     for expected in mlip_answers(shared, name):
         atoms, head = mlip_structures(shared)[expected["name"]], expected.get("head", 0)
@@ -61,9 +66,11 @@ def test_the_published_architecture_to_the_last_digits_of_its_prefactor(shared):
         np.testing.assert_allclose(found["forces"], expected["forces"], rtol=0, atol=1e-5)
 
 
+@FORMS
 @pytest.mark.parametrize("name", SINGLE)
-def test_float32_to_its_own_rounding(shared, name):
-    model = load(shared, name, "float32")
+def test_float32_to_its_own_rounding(shared, name, exact):
+    model = load(shared, name, "float32", exact)
+    assert (model.form is model.model) == exact
     large = {"v01_e0_dict_large": 5e-3, "v02_spice2": 2e-3, "v02_charges": 2e-3}  # E0 of 7e4 eV, forces of 40 eV/Å
     for expected in mlip_answers(shared, name, "f32"):
         found = model.predict(mlip_structures(shared)[expected["name"]])
