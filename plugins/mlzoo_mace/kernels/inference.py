@@ -15,6 +15,7 @@ from mlzoo_mace.config import IrrepName
 from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import ChannelMix, Features
 from mlzoo_mace.kernels.contraction import CompiledContraction
+from mlzoo_mace.kernels.convolution import CompiledConvolution
 from mlzoo_mace.kernels.harmonics import lengths_and_harmonics
 from mlzoo_mace.kernels.learning import CompiledMace
 from mlzoo_mace.kernels.mixing import FrozenMix
@@ -130,16 +131,16 @@ class FrozenLayer(MaceLayer):
     def __init__(self, compiled: MaceLayer):
         nn.Module.__init__(self)
         self.__dict__.update(compiled.__dict__)
+        assert isinstance(compiled.convolution, CompiledConvolution)
         self.splined = SplineConvolution(compiled.convolution, compiled.radial.weights[-1].dtype)
         if self.by.mix_elements:
             # a map that comes right before, and is no smaller for having more paths, is part of this one
             direct = not self.by.density and not self.by.gate and len(self.convolution.paths) == len(self.by.messages)
-            self.mix = FrozenMix(compiled.mix, compiled.down if direct else None)
+            self.add_module("mix", FrozenMix(compiled.mix, compiled.down if direct else None))
             if direct:
-                self.down = nn.Identity()
+                self.add_module("down", nn.Identity())
         if self.by.residual == "elements":
-            self.residual = FrozenMix(compiled.residual)
-
+            self.add_module("residual", FrozenMix(compiled.residual))
         self.directly: ChannelMix | None = None
         self.next_up: ChannelMix | None = None
 
@@ -150,9 +151,7 @@ class FrozenLayer(MaceLayer):
             return
         maps = self.linear.weights
         self.directly = _mix({irrep: maps[irrep] @ up for irrep, up in following.up.weights.items()})
-        read = {"0e", *(following.residual.irreps if following.by.residual == "elements" else ())}
-        if following.by.residual == "linear":
-            read |= set(following.residual.weights)
+        read = {"0e", *(following.by.outputs if following.by.residual != "none" else ())}
         self.linear = _mix({irrep: maps[irrep] for irrep in maps if irrep in read})
 
     def onward(self, products: Features, nodes: Features) -> Features:

@@ -104,10 +104,10 @@ def convolve_block(block, per_block, x, turned, places, table, senders, starts, 
                     n += one
                 o = start + a * stride
                 for j in range(received):
-                    for n in range(np.uint64(0), filled, four):
-                        b0, b1, b2, b3 = b[j, n], b[j, n + one], b[j, n + two], b[j, n + three]
+                    for k in range(np.uint64(0), filled, four):
+                        b0, b1, b2, b3 = b[j, k], b[j, k + one], b[j, k + two], b[j, k + three]
                         for c in range(channels):
-                            out[o + c] += b0 * v[n, c] + b1 * v[n + one, c] + b2 * v[n + two, c] + b3 * v[n + three, c]
+                            out[o + c] += b0 * v[k, c] + b1 * v[k + one, c] + b2 * v[k + two, c] + b3 * v[k + three, c]
                     o += apart
             lo = hi
 
@@ -184,15 +184,15 @@ def slopes_block(
                     n += one
                 o = start + a * stride
                 for j in range(received):
-                    for n in range(np.uint64(0), filled, four):
+                    for k in range(np.uint64(0), filled, four):
                         s0, s1, s2, s3 = zero, zero, zero, zero
                         for c in range(channels):
                             g = gradient[o + c]
-                            s0 += g * v[n, c]
-                            s1 += g * v[n + one, c]
-                            s2 += g * v[n + two, c]
-                            s3 += g * v[n + three, c]
-                        b[j, n], b[j, n + one], b[j, n + two], b[j, n + three] = s0, s1, s2, s3
+                            s0 += g * v[k, c]
+                            s1 += g * v[k + one, c]
+                            s2 += g * v[k + two, c]
+                            s3 += g * v[k + three, c]
+                        b[j, k], b[j, k + one], b[j, k + two], b[j, k + three] = s0, s1, s2, s3
                     o += apart
                 n = np.uint64(0)
                 for e in range(lo, hi):
