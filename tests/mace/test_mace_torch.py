@@ -60,7 +60,9 @@ def test_the_numbers_of_mace_torch(shared, name, dtype, relative, exact):
     model = load(shared, name, dtype, exact)
     assert (model.form is model.model) == exact
     for key, atoms, conditions, answers in cases(shared, name, model):
-        expected = answers[dtype if exact else "float64"]  # splines of the form are made in float64, and are nearer to it
+        expected = answers[
+            dtype if exact else "float64"
+        ]  # splines of the form are made in float64, and are nearer to it
         found = model.predict(atoms, ["energy", "energies", "forces", "virial"], **conditions)
         assert len(model.graph(atoms, conditions).edges) == expected["n_edges"], key
         head = model.model.config.heads.index(conditions.get("head", model.model.config.heads[0]))
