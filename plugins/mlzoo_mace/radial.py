@@ -92,7 +92,8 @@ class RadialPerceptron(nn.Module):
     def forward(
         self, basis: Float[Tensor, "E K"], senders: Int[Tensor, "E"], receivers: Int[Tensor, "E"]
     ) -> Float[Tensor, "E O"]:
-        return self._map(len(self.weights) - 1, self.before_last(basis, senders, receivers))
+        x = self.before_last(basis, senders, receivers) @ self.weights[-1]
+        return x if self.biases is None else x + self.biases[-1]
 
     def before_last(
         self, basis: Float[Tensor, "E K"], senders: Int[Tensor, "E"], receivers: Int[Tensor, "E"]
@@ -100,13 +101,11 @@ class RadialPerceptron(nn.Module):
         """What the last map is linear in, but for its bias."""
         x = basis
         for layer in range(len(self.weights) - 1):
-            x = self._map(layer, x)
+            x = x @ self.weights[layer]
             if layer == 0 and self.by.elements:
                 x = x + self.sender[senders] + self.receiver[receivers]
+            if self.biases is not None:
+                x = x + self.biases[layer]
             x = x if self.norms is None else self.norms[layer](x)
             x = activate(x, self.by.activation)
         return x
-
-    def _map(self, layer: int, x: Float[Tensor, "E I"]) -> Float[Tensor, "E O"]:
-        x = x @ self.weights[layer]
-        return x if self.biases is None else x + self.biases[layer]
