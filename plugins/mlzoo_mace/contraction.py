@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo_mace.config import Contraction, Coupling, GauntContraction, Irreps, degree
-from mlzoo_mace.equivariant import ChannelMix, Features
+from mlzoo_mace.equivariant import ChannelMix, Features, present_in
 
 
 class Term(KeepsFloat64):
@@ -54,7 +54,7 @@ class SymmetricContraction(nn.Module):
         x = torch.cat([features[irrep] for irrep in self.inputs], dim=1)  # (A, D, C)
         if not self.by.by_element:
             return self._of_one(x, 0)
-        present = elements.unique().tolist()
+        present = present_in(elements)
         if len(present) == 1:
             return self._of_one(x, present[0])
         result: Features = {}

@@ -32,7 +32,7 @@ class ChannelMix(nn.Module):
         if not self.by_element:
             return {irrep: features[irrep] @ weight for irrep, weight in self.weights.items()}
         assert elements is not None
-        present = torch.bincount(elements).nonzero()[:, 0].tolist()
+        present = present_in(elements)
         return {irrep: self._each(features[irrep], weight, elements, present) for irrep, weight in self.weights.items()}
 
     @staticmethod
@@ -45,6 +45,11 @@ class ChannelMix(nn.Module):
             (atoms,) = torch.nonzero(elements == element, as_tuple=True)
             mixed = mixed.index_add(0, atoms, x[atoms] @ weight[element])
         return mixed
+
+
+def present_in(elements: Int[Tensor, "A"]) -> list[int]:
+    """Places of the elements that there are, ascending."""
+    return torch.bincount(elements).nonzero()[:, 0].tolist()
 
 
 def gated(features: Features, by: Gate, channels: int) -> Features:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mlzoo.conditions import Condition
 from mlzoo.errors import InvalidCondition
-from mlzoo.graph import Graph
+from mlzoo.graph import Edges, Graph
 from mlzoo.model import EnergyModel, Model
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.segments import mean_per_segment
@@ -206,14 +206,22 @@ class Mace(EnergyModel):
         return every
 
     def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Directions]:
+        lengths, harmonics = self._directions(graph.edges)
+        return lengths, self._described(graph, elements, lengths, harmonics)
+
+    def _directions(self, edges: Edges) -> tuple[Float[Tensor, "E"], Float[Tensor, "E H"]]:
+        degrees = list(range(self.config.max_l + 1))
+        return edges.lengths, o3.spherical_harmonics(degrees, edges.vectors, normalize=True, normalization="component")
+
+    def _described(
+        self, graph: Graph, elements: Int[Tensor, "A"], lengths: Float[Tensor, "E"], harmonics: Float[Tensor, "E H"]
+    ) -> Directions:
+        """What layers read of the edges."""
         edges = graph.edges
-        lengths = edges.lengths
         ends = elements[edges.senders], elements[edges.receivers]
         basis, cut = self.radial(lengths, *ends)
-        degrees = list(range(self.config.max_l + 1))
-        harmonics = o3.spherical_harmonics(degrees, edges.vectors, normalize=True, normalization="component")
         late = cut if self.config.radial.envelope_on == "weights" else None
-        return lengths, Geometry(edges.senders, edges.receivers, harmonics, *ends, basis, late)
+        return Geometry(edges.senders, edges.receivers, harmonics, *ends, basis, late)
 
     def _head(self, graph: Graph) -> Int[Tensor, "A"]:
         if len(self.config.heads) == 1:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mlzoo.graph import Graph
+from mlzoo.graph import Edges, Graph
 from mlzoo.nn.segments import sum_per_segment
 from mlzoo_mace.config import IrrepName
 from mlzoo_mace.convolution import Directions
@@ -17,7 +17,7 @@ from mlzoo_mace.equivariant import ChannelMix, Features
 from mlzoo_mace.kernels.contraction import CompiledContraction
 from mlzoo_mace.kernels.convolution import CompiledConvolution
 from mlzoo_mace.kernels.harmonics import lengths_and_harmonics
-from mlzoo_mace.kernels.learning import CompiledMace
+from mlzoo_mace.kernels.learning import CompiledMace, tells_elements
 from mlzoo_mace.kernels.mixing import FrozenMix
 from mlzoo_mace.kernels.polynomials import Polynomials
 from mlzoo_mace.kernels.spline_convolution import SplineConvolution, Walk
@@ -48,10 +48,7 @@ class FrozenMace(CompiledMace):
             self.layers[index] = FrozenLayer(layer)
         for layer, following in pairwise(self._frozen()):
             layer.hand_on_to(following)
-        self.by_elements = plain.config.radial.transform is not None or any(
-            layer.by.radial_mlp.elements or layer.by.pair_factors or (layer.by.density and layer.by.density.elements)
-            for layer in self._frozen()
-        )
+        self.by_elements = tells_elements(plain)
         self.rows = np.full((elements, elements), -1)  # of the tables, for each pair of elements
         self.splined = splined and self._make_tables(plain)
         self.kernels = "numba" + (", radial splines" if self.splined else "") + self._uncovered()
@@ -83,16 +80,19 @@ class FrozenMace(CompiledMace):
             every.append(nodes)
         return every
 
-    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Directions]:
+    def _directions(self, edges: Edges) -> tuple[Float[Tensor, "E"], Float[Tensor, "E H"]]:
+        return lengths_and_harmonics(edges.vectors, self.config.max_l)
+
+    def _described(
+        self, graph: Graph, elements: Int[Tensor, "A"], lengths: Float[Tensor, "E"], harmonics: Float[Tensor, "E H"]
+    ) -> Directions:
         edges = graph.edges
-        lengths, harmonics = lengths_and_harmonics(edges.vectors, self.config.max_l)
         kinds = self._kinds(lengths, elements[edges.senders], elements[edges.receivers])
         if kinds is None:
-            return super()._geometry(graph, elements)
+            return super()._described(graph, elements, lengths, harmonics)
         starts = torch.bincount(edges.receivers, minlength=graph.n_atoms).cumsum(0).numpy()
-        return lengths, Walk(
-            edges.senders, edges.receivers, harmonics, lengths, np.concatenate([[0], starts]).astype(np.uint64), kinds
-        )
+        starts = np.concatenate([[0], starts]).astype(np.uint64)
+        return Walk(edges.senders, edges.receivers, harmonics, lengths, starts, kinds)
 
     def _kinds(
         self, lengths: Float[Tensor, "E"], senders: Int[Tensor, "E"], receivers: Int[Tensor, "E"]

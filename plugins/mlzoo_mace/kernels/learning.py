@@ -31,21 +31,21 @@ class CompiledMace(Mace):
         EnergyModel.__init__(self)
         shared = {id(parameter): parameter for parameter in plain.parameters()}
         self.__dict__.update(copy.deepcopy(plain.__dict__, shared))
-        self.by_pair = plain.config.radial.transform is None and not any(
-            layer.by.radial_mlp.elements or layer.by.pair_factors or layer.by.density for layer in _layers(plain)
-        )
+        self.by_pair = not tells_elements(plain) and not any(layer.by.density for layer in _layers(plain))
         for layer in _layers(self):
             layer.add_module("convolution", CompiledConvolution(layer.convolution))
             if isinstance(layer.contraction, SymmetricContraction) and _covered(layer.contraction):
                 layer.add_module("contraction", CompiledContraction(layer.contraction))
 
-    def _geometry(self, graph: Graph, elements: Int[Tensor, "A"]) -> tuple[Float[Tensor, "E"], Directions]:
-        lengths, geometry = super()._geometry(graph, elements)
+    def _described(
+        self, graph: Graph, elements: Int[Tensor, "A"], lengths: Float[Tensor, "E"], harmonics: Float[Tensor, "E H"]
+    ) -> Directions:
+        geometry = super()._described(graph, elements, lengths, harmonics)
         if not self.by_pair:
-            return lengths, geometry
-        first, rows = pairs(graph.edges, graph.n_atoms)
+            return geometry
         assert isinstance(geometry, Geometry)
-        return lengths, replace(
+        first, rows = pairs(graph.edges, graph.n_atoms)
+        return replace(
             geometry,
             sender_elements=geometry.sender_elements[first],
             receiver_elements=geometry.receiver_elements[first],
@@ -53,6 +53,14 @@ class CompiledMace(Mace):
             envelope=None if geometry.envelope is None else geometry.envelope[first],
             rows=rows,
         )
+
+
+def tells_elements(model: Mace) -> bool:
+    """Whether radial functions depend on which elements an edge joins."""
+    return model.config.radial.transform is not None or any(
+        by.radial_mlp.elements or by.pair_factors or (by.density is not None and by.density.elements)
+        for by in model.config.layers
+    )
 
 
 def _layers(model: Mace) -> list[MaceLayer]:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mlzoo_mace.equivariant import ChannelMix, Features
+from mlzoo_mace.equivariant import ChannelMix, Features, present_in
 
 Groups = list[tuple[int, Tensor]]
 """Each element there is, and its atoms."""
@@ -27,7 +27,7 @@ class FrozenMix(nn.Module):
         self.weights = [each.contiguous() for each in every]
 
     def forward(self, features: Features, elements: Int[Tensor, "A"]) -> Features:
-        present = torch.bincount(elements).nonzero()[:, 0].tolist()
+        present = present_in(elements)
         if len(present) == 1:
             return {
                 irrep: features[irrep] @ each[present[0]] for irrep, each in zip(self.irreps, self.weights, strict=True)

@@ -22,8 +22,11 @@ AT_ONCE = 16  # edges
 
 
 @compiled
-def turn(turned, lo, hi, sent, received, column, b):
-    """b (J, N): what the rows of the edges from ``lo`` to ``hi`` are multiplied by. Gives N, a multiple of four."""
+def turn(turned, lo, hi, sent, received, column, b, v):
+    """b (J, N): what the rows of the edges from ``lo`` to ``hi`` are multiplied by. Gives N, a multiple of four.
+
+    Rows of v (N, C) that no edge fills are zero.
+    """
     n = np.uint64(0)
     for e in range(lo, hi):
         q = column
@@ -35,6 +38,8 @@ def turn(turned, lo, hi, sent, received, column, b):
     while n % np.uint64(4):
         for j in range(received):
             b[j, n] = 0
+        for c in range(np.uint64(v.shape[1])):
+            v[n, c] = 0
         n += np.uint64(1)
     return n
 
@@ -97,11 +102,7 @@ def convolve_block(block, per_block, x, turned, places, table, senders, starts, 
                         for c in range(channels):
                             v[n, c] = w[0, c] * x[s, i, c]
                         n += one
-                filled = turn(turned, lo, hi, sent, received, column, b)
-                while n < filled:
-                    for c in range(channels):
-                        v[n, c] = 0
-                    n += one
+                filled = turn(turned, lo, hi, sent, received, column, b, v)
                 o = start + a * stride
                 for j in range(received):
                     for k in range(np.uint64(0), filled, four):
@@ -153,7 +154,7 @@ def slopes_block(
             hi = min(lo + most, starts[a + one])
             for p in range(np.uint64(len(paths))):
                 first, sent, start, stride, received, apart, column = paths[p]
-                filled = turn(turned, lo, hi, sent, received, column, b)
+                filled = turn(turned, lo, hi, sent, received, column, b, v)
                 n = np.uint64(0)
                 for e in range(lo, hi):
                     radial_with_slope(table, kinds[e], places[e], p, w, slope, e - lo)
@@ -178,10 +179,6 @@ def slopes_block(
                                 by_x[block, s, i, c] += w[m, c] * h[c]
                         n += one
                     by_places[e] += total
-                while n < filled:
-                    for c in range(channels):
-                        v[n, c] = 0
-                    n += one
                 o = start + a * stride
                 for j in range(received):
                     for k in range(np.uint64(0), filled, four):

@@ -57,9 +57,8 @@ class Splines:
 
     def _suffices(self, knots: int, cutoff: float, tried: Sequence[Pair]) -> bool:
         """Whether values and slopes a third of the way between knots are those of the functions."""
-        self.step = math.log(cutoff / SHORTEST) / (
-            knots - 1
-        )  # the last polynomial begins at the cutoff, where edges may end
+        # the last polynomial begins at the cutoff, where edges may end
+        self.step = math.log(cutoff / SHORTEST) / (knots - 1)
         self.knots = knots
         u, n = torch.tensor(1 / 3, dtype=torch.float64), torch.arange(6)
         tables = self.tables(tried)[:, :-1]

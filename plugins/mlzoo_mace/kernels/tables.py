@@ -28,11 +28,9 @@ class PathTables:
     def __init__(self, layer: MaceLayer, basis: RadialBasis, tried: Sequence[Pair]):
         perceptron, channels = layer.radial, layer.by.up_channels
         self.splines = Splines(_hidden(perceptron, basis), basis.cutoff, tried)
-        last = (
-            [perceptron.weights[-1]]
-            if perceptron.biases is None
-            else [perceptron.weights[-1], perceptron.biases[-1][None]]
-        )
+        last = [perceptron.weights[-1]]
+        if perceptron.biases is not None:
+            last.append(perceptron.biases[-1][None])
         self.last = torch.cat(last).detach().double().unflatten(1, (-1, channels))  # (H, P, C')
         self.factors = layer.pair_factors.detach().double() if layer.by.pair_factors else None
         self.dtype = perceptron.weights[-1].dtype
