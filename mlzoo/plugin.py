@@ -81,6 +81,8 @@ class Training:
     """Fields of the config that follow from the data, around those that the user has said."""
     prepare: Callable[[Any, Statistics], None] = _as_built
     """Put reference energies, scales and first weights into a model that was just built."""
+    carry: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
+    """Fields of another model's config that one which begins with its weights keeps: all that the data do not say."""
     groups: Callable[[Any], Sequence[ParameterGroup]] = _one_group
     """Parameters by what their entries typically are."""
     form: Callable[[Any], Model] = _itself

@@ -21,6 +21,7 @@ from mlzoo.training.gathering import Gathered
 from mlzoo.training.objective import Objective
 from mlzoo.training.prepared import Bonding, Per, prepare_examples
 from mlzoo.training.settings import TrainSettings
+from mlzoo.training.starts import start, take
 from mlzoo.training.statistics import References, Statistics
 
 DERIVED = ("energy", "energies", "forces", "stress")
@@ -49,7 +50,9 @@ def prepare(settings: TrainSettings, data: Gathered) -> Ready:
     scalars = [name for name in settings.targets if name not in DERIVED]
     known = statistics.survey(data.train, heads, _references(settings, data.references), scalars)
     known = _with_given_scales(known, settings)
-    config = _config(architecture, settings, known)
+    begun = start(settings.model.start_from, architecture, known) if settings.model.start_from else None
+    carried = architecture.training.carry(begun.manifest.config) if begun else {}
+    config = _config(architecture, settings, known, carried)
     torch.manual_seed(settings.seed)
     model = architecture.build(config)
     targets = _targets(architecture, model, settings)
@@ -57,8 +60,11 @@ def prepare(settings: TrainSettings, data: Gathered) -> Ready:
         prepare_examples(examples, Bonding.of(model), targets) for examples in (data.train, data.validation)
     )
     known = replace(known, mean_neighbours=max(sum(train.edges) / train.atoms, 1.0))
-    architecture.training.prepare(model, known)
+    if begun is None:
+        architecture.training.prepare(model, known)
     model = model.to(getattr(torch, settings.dtype))
+    if begun is not None:
+        take(model, begun)
     scales = {name: known.targets[name][1] for name in scalars}
     return Ready(
         architecture, config, model, Objective(settings.targets, scales), PreparedSet(train, targets),
@@ -98,8 +104,10 @@ def _references(settings: TrainSettings, isolated: Mapping[str, Mapping[int, flo
     return of
 
 
-def _config(architecture: Architecture, settings: TrainSettings, known: Statistics) -> BaseModel:
-    fields: Mapping[str, Any] = architecture.training.complete(settings.model.config, known)
+def _config(
+    architecture: Architecture, settings: TrainSettings, known: Statistics, carried: Mapping[str, Any]
+) -> BaseModel:
+    fields = architecture.training.complete({**carried, **settings.model.config}, known)
     try:
         return architecture.config.model_validate(fields)
     except ValidationError as error:

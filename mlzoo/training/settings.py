@@ -31,10 +31,13 @@ class Settings(BaseModel):
 
 
 class ModelSettings(Settings):
-    """Which network, from scratch: what is left out of ``config`` follows from the data or has its default."""
+    """Which network: what is left out of ``config`` follows from ``start_from``, the data, or has its default."""
 
     architecture: str
     config: dict[str, Any] = {}
+    start_from: str | None = (
+        None  # a model, by name or path, whose weights it begins with; by lot where nothing is said
+    )
 
 
 ReferenceKind = Literal["least_squares", "isolated", "given", "none"]
@@ -210,6 +213,10 @@ class TrainSettings(Settings):
                 raise ValueError(f"targets.{name}: scale is that of the energy, whose derivatives {name} are")
             if target.per_structure and name != "energy":
                 raise ValueError(f"targets.{name}: per_structure is for energy, which counts for each atom otherwise")
+        if self.model.start_from and {"references", "heads"} & self.data.model_fields_set:
+            raise ValueError(
+                "model.start_from brings energies of the elements and heads: leave out data.references, data.heads"
+            )
         if self.license not in (*KNOWN, "unknown"):
             raise ValueError(f"license {self.license!r} is none of {', '.join(KNOWN)}, unknown")
         return self

@@ -25,6 +25,12 @@ def complete(fields: Mapping[str, Any], known: Statistics) -> dict[str, Any]:
     return {"elements": known.elements, **fields, "readout": readout}
 
 
+def carry(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Of another M3GNet, all but the property that it gives; the energy keeps its scale."""
+    readout = {name: value for name, value in fields["readout"].items() if name != "target"}
+    return {**fields, "readout": readout}
+
+
 def prepare(model: M3GNet, known: Statistics) -> None:
     """Reference energies of the elements."""
     references = getattr(model, "references", None)
@@ -38,4 +44,4 @@ def form(model: M3GNet) -> Model:
     return model.learning_form()
 
 
-TRAINING = Training(complete=complete, prepare=prepare, form=form)
+TRAINING = Training(complete=complete, prepare=prepare, carry=carry, form=form)

@@ -32,6 +32,11 @@ def complete(fields: Mapping[str, Any], known: Statistics) -> dict[str, Any]:
     return {**own, **fields}
 
 
+def carry(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Of another MEGNet, all but the property that it gives."""
+    return {name: value for name, value in fields.items() if name != "target"}
+
+
 def prepare(model: MEGNet, known: Statistics) -> None:
     """Rows of the elements' embedding begin with what is known of each; what is left of them is by lot, as before."""
     import torch
@@ -63,4 +68,4 @@ def _row(element: Any, radius: float) -> list[Any]:
     ]  # fmt: skip
 
 
-TRAINING = Training(complete=complete, prepare=prepare)
+TRAINING = Training(complete=complete, prepare=prepare, carry=carry)
