@@ -47,8 +47,9 @@ def evaluate(
         if differentiate:
             gradients = _gradients(energy.sum(), leaves, create_graph)
             results["forces"] = _forces(graph, gradients)
-            results["virial"] = _virial(graph, gradients)
-            results["stress"] = _stress(results["virial"], graph.cell, graph.pbc)
+            if {"virial", "stress"} & set(properties):
+                results["virial"] = _virial(graph, gradients)
+                results["stress"] = _stress(results["virial"], graph.cell, graph.pbc)
     return {name: value if create_graph else value.detach() for name, value in results.items() if name in properties}
 
 
@@ -140,6 +141,8 @@ def _virial(graph: Graph, gradients: dict[str, Tensor]) -> Float[Tensor, "S 3 3"
 
 
 def _stress(virial: Float[Tensor, "S 3 3"], cell: Float[Tensor, "S 3 3"], pbc: Tensor) -> Float[Tensor, "S 6"]:
+    if not pbc.any():
+        return virial.new_full((len(virial), 6), torch.nan)
     volume = (torch.linalg.cross(cell[:, 0], cell[:, 1]) * cell[:, 2]).sum(dim=1).abs()
     volume = torch.where(pbc.any(dim=1) & (volume > SMALLEST_VOLUME), volume, torch.nan)
     symmetric = (virial + virial.mT) / 2

@@ -213,9 +213,9 @@ class TrainSettings(Settings):
                 raise ValueError(f"targets.{name}: scale is that of the energy, whose derivatives {name} are")
             if target.per_structure and name != "energy":
                 raise ValueError(f"targets.{name}: per_structure is for energy, which counts for each atom otherwise")
-        if self.model.start_from and {"references", "heads"} & self.data.model_fields_set:
+        if self.model.start_from and (self.data.references != "least_squares" or self.data.heads):
             raise ValueError(
-                "model.start_from brings energies of the elements and heads: leave out data.references, data.heads"
+                "model.start_from brings heads and energies of the elements: leave out data.heads and data.references"
             )
         if self.license not in (*KNOWN, "unknown"):
             raise ValueError(f"license {self.license!r} is none of {', '.join(KNOWN)}, unknown")

@@ -39,8 +39,10 @@ def test_it_begins_where_the_other_ended_with_its_energies_of_the_elements(file,
     assert mlzoo.load(tmp_path / "run" / "model").provenance["trained"]["settings"]["model"]["start_from"]
 
 
-def test_going_on_learns_more(file, first, tmp_path):
-    trained(settings(file, tmp_path / "run", model=begun(first), num_epochs=6))
+def test_going_on_learns_more_and_a_stopped_run_goes_on(file, first, tmp_path):
+    for epochs in (2, 6):
+        trained(settings(file, tmp_path / "run", model=begun(first), num_epochs=epochs))
+    assert len(rows(tmp_path / "run")) == 6
     assert rows(tmp_path / "run")[-1]["loss"] < min(row["loss"] for row in rows(first))
 
 
@@ -90,5 +92,5 @@ def test_another_kind_of_network_and_unknown_elements_are_refused(file, first, t
 def test_energies_of_the_elements_are_those_of_the_start():
     said = settings("x.xyz", "run", model={"architecture": "m3gnet", "start_from": "m3gnet-mp-2021.2.8-pes"})
     said["data"]["references"] = "isolated"
-    with pytest.raises((InvalidTraining, ValidationError), match=r"leave out data\.references"):
+    with pytest.raises((InvalidTraining, ValidationError), match=r"leave out data\.heads and data\.references"):
         checked(said, "test")
