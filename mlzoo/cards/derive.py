@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,18 @@ def derived(card: Card, name: str) -> Card:
     fresh = {"name": slug(name), "base_model": base, "text": note, "format": "mlzoo", "package": "mlzoo"}
     kept = card.model_dump(exclude={"aliases", "sources", "options", "path"})
     return Card.model_validate(kept | fresh)
+
+
+def cut(card: Card, kept: Iterable[int]) -> Card:
+    """The card of a weight that has lost some of the elements that its card names; the same one where it has not."""
+    from ase.data import chemical_symbols
+
+    names = {chemical_symbols[z] for z in kept}
+    left = [symbol for symbol in card.elements if symbol in names]
+    if len(left) == len(card.elements):
+        return card
+    note = f"Cut to {', '.join(left)} by mlzoo: for structures of these it gives what the whole model gives.\n\n{card.text}"
+    return card.model_copy(update={"elements": tuple(left), "text": note})
 
 
 def license_text(card: Card) -> str:
