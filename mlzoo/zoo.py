@@ -68,11 +68,11 @@ def load(
     held = locks.in_force(lock)
     weight = obtain(name, revision=revision, license_policy=license_policy, lock=held, covering=kept or ())
     options = {**(weight.card.options if weight.card else {}), **reader_options}
-    found = read(weight.path, weight.name, options, weight.provenance)
-    weight = weight if weight.fetched else _local(weight, found, license_policy)
+    whole = read(weight.path, weight.name, options, weight.provenance)
+    weight = weight if weight.fetched else _local(weight, whole, license_policy)
     if held:
-        held.compare(weight.key, locks.Held.of(found.manifest.architecture, found.manifest.provenance))
-    found = cut(found, kept, weight.name) if kept else found
+        held.compare(weight.key, locks.Held.of(whole.manifest.architecture, whole.manifest.provenance))
+    found = cut(whole, kept, weight.name) if kept else whole
 
     wanted = wanted or _dtype(found.manifest.dtype)
     model = registry.architecture(found.manifest.architecture).build(found.config)
@@ -85,7 +85,7 @@ def load(
     model = model.to(target, wanted).eval().requires_grad_(trainable)
     form = model if exact or trainable else inference_form(model)
     card = weight.card or cards.bare(weight.name, found.manifest.architecture, model, weight.terms or licenses.UNKNOWN)
-    card = cards.cut(card, kept) if kept else card
+    card = card if found is whole else cards.cut(card, model.elements)
     predictor = Predictor(model, found.manifest, weight.name, card, form, _here(target, wanted), weight.checks)
     if verify:
         predictor.verify(strict=True)

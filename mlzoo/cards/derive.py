@@ -52,15 +52,12 @@ def derived(card: Card, name: str) -> Card:
 
 
 def cut(card: Card, kept: Iterable[int]) -> Card:
-    """The card of a weight that has lost some of the elements that its card names; the same one where it has not."""
+    """The card of a weight that has been cut to some of its elements."""
     from ase.data import chemical_symbols
 
-    names = {chemical_symbols[z] for z in kept}
-    left = [symbol for symbol in card.elements if symbol in names]
-    if len(left) == len(card.elements):
-        return card
-    note = f"Cut to {', '.join(left)} by mlzoo: for structures of these it gives what the whole model gives.\n\n{card.text}"
-    return card.model_copy(update={"elements": tuple(left), "text": note})
+    left = tuple(chemical_symbols[z] for z in kept)
+    note = f"Cut to {', '.join(left)} by mlzoo: for structures of these it gives what the whole model gives."
+    return card.model_copy(update={"elements": left, "text": f"{note}\n\n{card.text}"})
 
 
 def license_text(card: Card) -> str:
