@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -62,12 +62,13 @@ def make(exact: Predictor) -> dict[str, Any]:
     return {"origin": f"mlzoo {version('mlzoo')}, float64", "tolerances": tolerances, "checks": checks}
 
 
-def applicable(checks: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Those checks that were made with the reader options that a weight was loaded with."""
+def applicable(checks: Mapping[str, Any], provenance: Mapping[str, Any], elements: Collection[int]) -> dict[str, Any]:
+    """Those checks that were made with the reader options that a weight was loaded with, and of elements that it has."""
     chosen = [
         check
         for check in checks["checks"]
-        if all(provenance.get(name) == value for name, value in check.get("options", {}).items())
+        if {*check["numbers"]} <= {*elements}
+        and all(provenance.get(name) == value for name, value in check.get("options", {}).items())
     ]
     return {**checks, "checks": chosen}
 

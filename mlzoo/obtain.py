@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlzoo import cards, licenses, sources
+from mlzoo import cards, elements, licenses, sources
 from mlzoo.cards import Card, HubSource
 from mlzoo.catalogue import catalogue
 from mlzoo.errors import DownloadError, UnknownModel
@@ -55,11 +55,12 @@ def obtain(
     revision: str | None = None,
     license_policy: str | None = None,
     lock: Lock | None = None,
+    covering: Collection[int] = (),
 ) -> Weight:
-    """Find or fetch a weight.
+    """Find or fetch a weight, ``covering`` these elements by what its card says.
 
-    Raises :class:`UnknownModel`, :class:`RefusedLicense` before anything is asked of the network,
-    :class:`DownloadError`, :class:`WrongChecksum` and :class:`LockMismatch`.
+    Raises :class:`UnknownModel`, :class:`RefusedLicense` and :class:`UnsupportedElement` before anything is asked of the
+    network, :class:`DownloadError`, :class:`WrongChecksum` and :class:`LockMismatch`.
     """
     said = os.fspath(name)
     if revision and lock:
@@ -71,6 +72,7 @@ def obtain(
         if revision:
             raise DownloadError(f"revision={revision!r} chooses among commits of a Hub repository; {said} is a path.")
         return Weight(Path(said).expanduser().resolve().name, Path(said).expanduser())
+    elements.require(covering, elements.named(card.elements), card.name)
     return _from_card(card, revision, license_policy, lock)
 
 

@@ -101,6 +101,9 @@ class Architecture:
     readers: tuple[Reader, ...] = ()
     training: Training = Training()
     cards: Path | None = None  # folder with a page for each weight that the plugin's authors publish
+    element_tables: bool = False
+    """Whether a network may be cut to some of ``config.elements``: all that tensors hold of an element stands at its place
+    in that list, along every axis whose length is their number, and nothing else depends on which others there are."""
     api: int = API_VERSION  # the version of this module that the plugin was written for
 
 

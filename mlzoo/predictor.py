@@ -220,10 +220,10 @@ class Predictor:
         return Predictor(plain, self.manifest, self.name, self.card, here={"device": "cpu", "dtype": "float64"})
 
     def _reference_values(self) -> dict[str, Any] | None:
-        """Those that were made with the options that this weight was loaded with."""
+        """Those that were made with the options and the elements that this weight was loaded with."""
         if self._reference is None:
             return None
-        chosen = checks.applicable(read_json(self._reference), self.manifest.provenance)
+        chosen = checks.applicable(read_json(self._reference), self.manifest.provenance, self.model.elements)
         return chosen if chosen["checks"] else None
 
     def __deepcopy__(self, memo: dict) -> Predictor:

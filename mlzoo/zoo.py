@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 import torch
 
@@ -17,6 +17,8 @@ from mlzoo import cards, licenses, locks, registry
 from mlzoo.cards import Card
 from mlzoo.catalogue import catalogue
 from mlzoo.committees import Committee
+from mlzoo.cutting import cut
+from mlzoo.elements import named
 from mlzoo.errors import UnreadableFile, UnsupportedDevice
 from mlzoo.nn import segments
 from mlzoo.obtain import Weight, obtain
@@ -36,6 +38,7 @@ def load(
     revision: str | None = None,
     dtype: str | torch.dtype | None = None,
     device: str | torch.device = "auto",
+    elements: Iterable[str | SupportsIndex] | None = None,
     trainable: bool = False,
     exact: bool = False,
     verify: bool = False,
@@ -51,7 +54,9 @@ def load(
 
     ``dtype`` is ``"float32"`` or ``"float64"``, by default what the weight was stored in; ``device`` ``"auto"`` takes a
     GPU where there is one; ``trainable`` leaves gradients of the parameters on; ``exact`` keeps the plain form of a
-    network that has a faster one. ``verify`` compares with the weight's reference values, here and now.
+    network that has a faster one. ``elements`` (symbols or atomic numbers) cuts the model down to these: the same numbers
+    for structures of them, less memory, and all others refused. ``verify`` compares with the weight's reference values,
+    here and now.
     ``license_policy="permissive"`` refuses a restricted licence before anything is downloaded, ``lock`` holds to a file
     that `mlzoo lock` wrote (False: to none); the variables ``MLZOO_LICENSE_POLICY`` and ``MLZOO_LOCK`` mean the same.
     Everything else goes to the reader of the format (``convention="legacy"``).
@@ -59,13 +64,15 @@ def load(
     Raises what :mod:`mlzoo.errors` holds, each time with the value, the reason and the next step.
     """
     target, wanted = _device(device), _dtype(dtype) if dtype else None
+    kept = None if elements is None else named(elements)
     held = locks.in_force(lock)
-    weight = obtain(name, revision=revision, license_policy=license_policy, lock=held)
+    weight = obtain(name, revision=revision, license_policy=license_policy, lock=held, covering=kept or ())
     options = {**(weight.card.options if weight.card else {}), **reader_options}
-    found = read(weight.path, weight.name, options, weight.provenance)
-    weight = weight if weight.fetched else _local(weight, found, license_policy)
+    whole = read(weight.path, weight.name, options, weight.provenance)
+    weight = weight if weight.fetched else _local(weight, whole, license_policy)
     if held:
-        held.compare(weight.key, locks.Held.of(found.manifest.architecture, found.manifest.provenance))
+        held.compare(weight.key, locks.Held.of(whole.manifest.architecture, whole.manifest.provenance))
+    found = cut(whole, kept, weight.name) if kept else whole
 
     wanted = wanted or _dtype(found.manifest.dtype)
     model = registry.architecture(found.manifest.architecture).build(found.config)
@@ -78,6 +85,7 @@ def load(
     model = model.to(target, wanted).eval().requires_grad_(trainable)
     form = model if exact or trainable else inference_form(model)
     card = weight.card or cards.bare(weight.name, found.manifest.architecture, model, weight.terms or licenses.UNKNOWN)
+    card = card if found is whole else cards.cut(card, model.elements)
     predictor = Predictor(model, found.manifest, weight.name, card, form, _here(target, wanted), weight.checks)
     if verify:
         predictor.verify(strict=True)

@@ -313,7 +313,7 @@ def test_the_original_codes_numbers_hold(shared, name, convention, dtype, quiet)
     options = card.options if convention == conventions(name)[0] else {"convention": convention}
     predictor = mlzoo.load(at_hand(shared, card), device="cpu", dtype=dtype, **options)
     assert predictor.provenance.get("convention") == convention
-    applicable = checks.applicable(CHECKS[name], predictor.provenance)
+    applicable = checks.applicable(CHECKS[name], predictor.provenance, predictor.model.elements)
     assert len(applicable["checks"]) >= 2
     found = checks.compare(predictor, applicable)
     assert {deviation.name for deviation in found} <= card.predicts.keys()

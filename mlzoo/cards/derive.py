@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,15 @@ def derived(card: Card, name: str) -> Card:
     fresh = {"name": slug(name), "base_model": base, "text": note, "format": "mlzoo", "package": "mlzoo"}
     kept = card.model_dump(exclude={"aliases", "sources", "options", "path"})
     return Card.model_validate(kept | fresh)
+
+
+def cut(card: Card, kept: Iterable[int]) -> Card:
+    """The card of a weight that has been cut to some of its elements."""
+    from ase.data import chemical_symbols
+
+    left = tuple(chemical_symbols[z] for z in kept)
+    note = f"Cut to {', '.join(left)} by mlzoo: for structures of these it gives what the whole model gives."
+    return card.model_copy(update={"elements": left, "text": f"{note}\n\n{card.text}"})
 
 
 def license_text(card: Card) -> str:

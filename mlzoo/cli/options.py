@@ -53,12 +53,17 @@ Condition = Annotated[
 
 
 def load_model(
-    model: str, device: str, dtype: Dtype | None, reader: list[str] | None, exact: bool = False
+    model: str,
+    device: str,
+    dtype: Dtype | None,
+    reader: list[str] | None,
+    exact: bool = False,
+    elements: list[str] | None = None,
 ) -> Predictor:
     import mlzoo
 
-    options = _pairs("--option", reader)
-    return mlzoo.load(model, device=device, dtype=dtype and dtype.value, exact=exact, **options)  # type: ignore[arg-type]
+    said: dict[str, Any] = {"device": device, "dtype": dtype and dtype.value, "exact": exact, "elements": elements}
+    return mlzoo.load(model, **said, **_pairs("--option", reader))  # type: ignore[arg-type]
 
 
 def conditions(given: Iterable[str] | None, predictor: Predictor) -> dict[str, Any]:

@@ -45,4 +45,6 @@ def mlzoo_architecture() -> Architecture:
         Reader("matgl", sniff_matgl, read_matgl, options={"convention": tuple(CONVENTIONS), "target": targets}),
         Reader("m3gnet-tf", sniff_tensorflow, read_tensorflow, options={"target": targets}),
     )
-    return Architecture(name="m3gnet", config=M3GNetConfig, build=build, readers=readers, training=TRAINING)
+    return Architecture(
+        name="m3gnet", config=M3GNetConfig, build=build, readers=readers, training=TRAINING, element_tables=True
+    )

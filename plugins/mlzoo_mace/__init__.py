@@ -30,4 +30,6 @@ def mlzoo_architecture() -> Architecture:
         _reader("mlip-2", sniff_mlip_second, "mlip_second"),
         _reader("mace-torch", sniff_mace_torch, "mace_torch"),
     )
-    return Architecture(name="mace", config=MaceConfig, build=build, readers=readers, training=TRAINING)
+    return Architecture(
+        name="mace", config=MaceConfig, build=build, readers=readers, training=TRAINING, element_tables=True
+    )

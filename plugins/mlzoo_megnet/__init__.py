@@ -33,4 +33,6 @@ def mlzoo_architecture() -> Architecture:
         Reader("matgl", sniff_matgl, read_matgl, options={"convention": tuple(CONVENTIONS), "target": targets}),
         Reader("megnet-keras", sniff_keras, read_keras, options={"target": targets}),
     )
-    return Architecture(name="megnet", config=MEGNetConfig, build=build, readers=readers, training=TRAINING)
+    return Architecture(
+        name="megnet", config=MEGNetConfig, build=build, readers=readers, training=TRAINING, element_tables=True
+    )
