@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 IrrepName = Annotated[str, Field(pattern=r"^[0-9][eo]$")]
 Irreps = tuple[IrrepName, ...]
 Width = Annotated[int, Field(gt=0)]
+ConditionName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]  # charge, spin, temperature, ...
 
 
 def degree(irrep: IrrepName) -> int:
@@ -25,13 +26,13 @@ def degree(irrep: IrrepName) -> int:
     return int(irrep[:-1])
 
 
-def natural(max_l: int) -> Irreps:
-    """The irreps of spherical harmonics up to a degree.
+def natural(max_l: int, inversion: bool = True) -> Irreps:
+    """The irreps of spherical harmonics up to a degree; all even where ``inversion`` is not looked at.
 
     >>> natural(2)
     ('0e', '1o', '2e')
     """
-    return tuple(f"{l}{'eo'[l % 2]}" for l in range(max_l + 1))
+    return tuple(f"{l}{'eo'[l % 2 if inversion else 0]}" for l in range(max_l + 1))
 
 
 class _Frozen(BaseModel):
@@ -41,7 +42,7 @@ class _Frozen(BaseModel):
 class Activation(_Frozen):
     """A scalar function, times a number that keeps its second moment near one."""
 
-    function: Literal["silu", "tanh", "relu", "elu", "sigmoid", "identity"] = "silu"
+    function: Literal["silu", "tanh", "relu", "elu", "sigmoid", "abs", "identity"] = "silu"
     scale: float = 1.0
 
 
@@ -49,7 +50,7 @@ class PolynomialEnvelope(_Frozen):
     """1 − (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) − p(p+1)/2 x^(p+2), x = r/cutoff."""
 
     kind: Literal["polynomial"] = "polynomial"
-    power: int = Field(default=5, ge=2)
+    power: int = Field(default=5, ge=1)
 
 
 class SoftEnvelope(_Frozen):
@@ -67,14 +68,41 @@ class Agnesi(_Frozen):
     p: float
 
 
+class SoftTransform(_Frozen):
+    """d = a + (r − a)/2 (1 + tanh(steepness (r − (a + b)/2)/(b − a))), with a and b 3/4 and 4/3 of the sum of the radii."""
+
+    kind: Literal["soft"] = "soft"
+    steepness: float = 4.0
+
+
+class Bessel(_Frozen):
+    """sin(w_n d)/d; the w_n are tensors."""
+
+    kind: Literal["bessel"] = "bessel"
+
+
+class Gaussian(_Frozen):
+    """exp(−(d − c_n)²/(2 width²)); the c_n are tensors."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    width: float = Field(gt=0)  # Å, or of what the distance is transformed to
+
+
+class Chebyshev(_Frozen):
+    """T_n(d), n from 1 on."""
+
+    kind: Literal["chebyshev"] = "chebyshev"
+
+
 class Radial(_Frozen):
     """How a distance becomes the input of the radial perceptrons."""
 
-    count: Width = 8  # functions sin(w_n d)/d; the w_n are tensors
+    count: Width = 8  # of functions
+    functions: Bessel | Gaussian | Chebyshev = Field(default_factory=Bessel, discriminator="kind")
     amplitude: float = 1.0  # of each of them
     envelope: PolynomialEnvelope | SoftEnvelope = Field(default_factory=PolynomialEnvelope, discriminator="kind")
     envelope_on: Literal["basis", "weights"] = "basis"  # before or after the radial perceptron
-    transform: Agnesi | None = None
+    transform: Agnesi | SoftTransform | None = Field(default=None, discriminator="kind")
 
 
 class RadialMLP(_Frozen):
@@ -85,11 +113,15 @@ class RadialMLP(_Frozen):
     bias: bool = False
     layer_norm: bool = False
     elements: bool = False  # a table for the sender's and one for the receiver's element enter its first layer
+    features: bool = False  # or a linear map each of the scalars that the two atoms have
 
     @model_validator(mode="after")
     def _served(self) -> RadialMLP:
-        if self.elements and not self.hidden:
-            raise ValueError("elements=True needs a hidden layer, which the tables enter. Add one to `hidden`.")
+        if (self.elements or self.features) and not self.hidden:
+            said = "elements" if self.elements else "features"
+            raise ValueError(f"{said}=True needs a hidden layer, which the atoms enter. Add one to `hidden`.")
+        if self.elements and self.features:
+            raise ValueError("elements and features of the atoms at both ends are not read together. Take one of them.")
         return self
 
 
@@ -154,6 +186,11 @@ class Layer(_Frozen):
     soft_norm: float | None = None  # x / (1 + n sus(n)), n = |x|/sqrt(2l+1)/soft_norm
     readout: Readout | None = Readout()
 
+    @property
+    def reads_features(self) -> bool:
+        """Whether radial functions depend on what the atoms at both ends are like."""
+        return self.radial_mlp.features or (self.density is not None and self.density.features)
+
     @model_validator(mode="after")
     def _consistent(self) -> Layer:
         if isinstance(self.contraction, Contraction):
@@ -164,21 +201,39 @@ class Layer(_Frozen):
 
 
 class Embedded(_Frozen):
-    """A number of the structure that enters the first features by a table: row = offset + value, or place of value."""
+    """A whole number of the structure that enters the first features by a table: row = offset + value, or place of value."""
 
-    condition: Literal["charge", "spin"]
+    condition: ConditionName
     classes: Width
     offset: int = 0
     values: tuple[int, ...] | None = None  # where given: row 1 + place in this list
-    default: int | None = 0
+    default: int | None = 0  # without one it has to be given
+
+
+class EmbeddedNumber(_Frozen):
+    """A number of the structure that enters the first features by a perceptron of one hidden layer."""
+
+    condition: ConditionName
+    hidden: Width
+    activation: Activation = Activation()
+    default: float | None = None  # without one it has to be given
 
 
 class Embedding(_Frozen):
-    """First features: a row for the element, plus ``joint``(rows for element and conditions)."""
+    """First features: a row for the element, plus ``joint``(a row for the element, and what conditions add)."""
 
     joint: Activation | None = None
-    conditions: tuple[Embedded, ...] = ()
+    conditions: tuple[Embedded | EmbeddedNumber, ...] = ()
     readout: bool = False  # a linear readout of the first features
+
+    @model_validator(mode="after")
+    def _served(self) -> Embedding:
+        names = [each.condition for each in self.conditions]
+        if names and not self.joint:
+            raise ValueError(f"conditions {', '.join(names)} enter through `joint`, which is None. Give an activation.")
+        if len({*names, "head"}) <= len(names):
+            raise ValueError(f"conditions {', '.join(names)}: each name once, and none of them `head`")
+        return self
 
 
 class ZBL(_Frozen):
@@ -201,6 +256,7 @@ class MaceConfig(_Frozen):
     elements: tuple[Annotated[int, Field(ge=1, le=118)], ...] = Field(min_length=1)  # atomic numbers, ascending
     cutoff: float = Field(gt=0)  # Å
     max_l: int = Field(ge=0, le=6)  # of the spherical harmonics
+    inversion: bool = True  # harmonics of odd degree are odd; without, the network knows rotations only
     rounded_symbols: bool = False  # convolutions in float64 too have 3j symbols of float32, as the original's code does
     heads: tuple[str, ...] = ("default",)
     default_head: str | None = "default"

@@ -1,0 +1,89 @@
+"""Every option of mace-torch's models against mace-torch, from tiny networks that it wrote itself (docs/mace-options.md)."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+
+import mlzoo
+from mlzoo.derivatives import evaluate
+from mlzoo.graph import bonded, graph_of
+from mlzoo.structures import structure_from
+from mlzoo_mace.kernels.inference import FrozenMace
+from mlzoo_mace.kernels.learning import CompiledMace
+
+PLACE = Path(__file__).parents[1] / "reference"
+REFERENCE = json.loads((PLACE / "mace_options.json").read_text())
+PROPERTIES = ["energies", "forces", "virial"]
+NAMES = {"total_charge": "charge", "total_spin": "spin", "elec_temp": "temperature"}  # theirs: ours
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The folder of mace-torch's files, ``NAME.model``."""
+    folder = tmp_path_factory.mktemp("mace")
+    with tarfile.open(PLACE / "mace_options.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@cache
+def structures() -> dict[str, Atoms]:
+    return {name: Atoms(**each, pbc=bool(np.any(each["cell"]))) for name, each in REFERENCE["structures"].items()}
+
+
+def cases(network, model):
+    """Each structure that was recorded, with the conditions that the model knows, and mace-torch's answer."""
+    given = {NAMES.get(name, name): value for name, value in REFERENCE["conditions"].items()}
+    known = {condition.name for condition in model.model.conditions}
+    for key, answer in REFERENCE["networks"][network].items():
+        structure, _, head = key.partition("@")
+        conditions = {name: value for name, value in (given | {"head": head}).items() if name in known}
+        yield structures()[structure], conditions, answer
+
+
+def compare(network, model, relative):
+    for atoms, conditions, expected in cases(network, model):
+        found = model.predict(atoms, ["energy", "energies", "forces", "virial"], **conditions)
+        head = model.model.config.heads.index(conditions.get("head", model.model.config.heads[0]))
+        zero = np.array([model.model.reference_energies[z][head] for z in atoms.numbers])
+        largest = np.abs(expected["energies"] - zero).max()
+        assert found["energy"] == pytest.approx(expected["energy"], abs=relative * len(atoms) * largest)
+        if not model.model.config.embedding.readout:  # which mace-torch leaves out of the energies of atoms
+            np.testing.assert_allclose(found["energies"], expected["energies"], rtol=0, atol=relative * largest)
+        if expected["forces"] is not None:  # mace-torch's Chebyshev polynomials have no derivatives
+            for name in ("forces", "virial"):
+                size = max(np.abs(expected[name]).max(), 1e-6)
+                np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=relative * size, err_msg=name)
+
+
+def graph_for(network, model):
+    """All that was recorded, in one graph."""
+    parts = [
+        bonded(structure_from(atoms, conditions), model.model.cutoff, conditions=model.model.conditions)
+        for atoms, conditions, _ in cases(network, model)
+    ]
+    return graph_of(parts).to("cpu", torch.float64)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("network", REFERENCE["networks"])
+def test_the_numbers_of_mace_torch(files, network):
+    """By the plain form, and by those that answer and learn to what they promise of the plain one."""
+    model = mlzoo.load(files / f"{network}.model", device="cpu", exact=True)
+    compare(network, model, 1e-8)
+    graph = graph_for(network, model)
+    expected = evaluate(model.model, graph, PROPERTIES)
+    forms = {FrozenMace(model.model, splined=False): 1e-9, FrozenMace(model.model, splined=True): 1e-4}
+    for form, relative in {**forms, CompiledMace(model.model): 1e-9}.items():
+        found = evaluate(form, graph, PROPERTIES)
+        for name in PROPERTIES:
+            size = float(expected[name].abs().max())
+            torch.testing.assert_close(found[name], expected[name], rtol=0, atol=relative * size, msg=form.kernels)
