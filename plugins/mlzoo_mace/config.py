@@ -162,7 +162,13 @@ class Readout(_Frozen):
     hidden: Width | None = None  # of each head
     layers: Width = 1  # hidden ones
     activation: Activation = Activation()
-    bias: bool = False
+    bias: bool = False  # of all maps but the first
+
+    @model_validator(mode="after")
+    def _served(self) -> Readout:
+        if self.hidden is None and (self.layers > 1 or self.bias or self.activation != Activation()):
+            raise ValueError("layers, activation and bias are those of a perceptron. Say how wide it is in `hidden`.")
+        return self
 
 
 class Layer(_Frozen):
@@ -183,7 +189,7 @@ class Layer(_Frozen):
     residual: Literal["none", "elements", "linear"] = "elements"  # from the layer's input to its output
     contraction: Contraction | GauntContraction = Field(discriminator="kind")
     node_gates: bool = False  # factors from the contracted scalars on all that was contracted
-    soft_norm: float | None = None  # x / (1 + n sus(n)), n = |x|/sqrt(2l+1)/soft_norm
+    soft_norm: float | None = Field(default=None, gt=0)  # x / (1 + n sus(n)), n = |x|/sqrt(2l+1)/soft_norm
     readout: Readout | None = Readout()
 
     @property
@@ -193,10 +199,30 @@ class Layer(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Layer:
+        for name in ("inputs", "up", "messages", "outputs"):
+            irreps = getattr(self, name)
+            if not irreps or len(set(irreps)) < len(irreps):
+                raise ValueError(f"{name}={irreps}: one irrep at least, and each once")
+        unsent = set(self.up) - set(self.inputs)
+        if unsent:
+            raise ValueError(f"up={self.up} has {', '.join(sorted(unsent))}, which inputs={self.inputs} do not have")
+        if "0e" not in self.outputs and (self.readout or self.node_gates):
+            raise ValueError(f"outputs={self.outputs} have no 0e, which a readout and node_gates read")
+        if "0e" not in self.inputs and self.reads_features:
+            raise ValueError(f"inputs={self.inputs} have no 0e, which radial functions read")
+        if self.gate and "0e" not in self.messages:
+            raise ValueError(f"messages={self.messages} have no 0e, which a gate needs")
+        if self.gate and self.mix_elements:
+            raise ValueError("gate and mix_elements are both maps behind the messages. Take one of them.")
         if isinstance(self.contraction, Contraction):
-            missing = set(self.outputs) - {coupling.irrep for coupling in self.contraction.couplings}
-            if missing:
-                raise ValueError(f"no coupling of the contraction gives {', '.join(sorted(missing))}")
+            given = {coupling.irrep for coupling in self.contraction.couplings}
+            for one, other in ((set(self.outputs), given), (given, set(self.outputs))):
+                if one - other:
+                    raise ValueError(
+                        f"outputs={self.outputs} and those of the contraction differ by {', '.join(sorted(one - other))}"
+                    )
+        elif not {*self.messages, *self.outputs} <= set(natural(9)):
+            raise ValueError("a Gaunt product is one of functions on the sphere: their irreps are 0e, 1o, 2e, ...")
         return self
 
 
@@ -241,13 +267,13 @@ class ZBL(_Frozen):
 
     prefactor: float  # of the screening length, Å
     exponent: float
-    power: int  # of the polynomial envelope
+    power: int = Field(ge=1)  # of the polynomial envelope
 
 
 class Charges(_Frozen):
     """Partial charges, shifted to add up to the total charge; with a Coulomb energy where there is a cutoff."""
 
-    coulomb_cutoff: float | None = None  # Å
+    coulomb_cutoff: float | None = Field(default=None, gt=0)  # Å
 
 
 class MaceConfig(_Frozen):
@@ -258,7 +284,7 @@ class MaceConfig(_Frozen):
     max_l: int = Field(ge=0, le=6)  # of the spherical harmonics
     inversion: bool = True  # harmonics of odd degree are odd; without, the network knows rotations only
     rounded_symbols: bool = False  # convolutions in float64 too have 3j symbols of float32, as the original's code does
-    heads: tuple[str, ...] = ("default",)
+    heads: tuple[str, ...] = Field(default=("default",), min_length=1)
     default_head: str | None = "default"
     radial: Radial = Radial()
     embedding: Embedding = Embedding()
@@ -270,8 +296,14 @@ class MaceConfig(_Frozen):
     def _consistent(self) -> MaceConfig:
         if list(self.elements) != sorted(set(self.elements)):
             raise ValueError(f"elements={self.elements} must ascend, each once")
+        if len(set(self.heads)) < len(self.heads):
+            raise ValueError(f"heads={self.heads}: each name once")
         if self.default_head is not None and self.default_head not in self.heads:
             raise ValueError(f"default_head={self.default_head!r} is none of the heads {', '.join(self.heads)}")
+        if self.layers[0].inputs != ("0e",):
+            raise ValueError(f"the first layer's inputs={self.layers[0].inputs}: what is embedded are scalars, 0e")
+        if not any(layer.readout for layer in self.layers):
+            raise ValueError("no layer has a readout, so there is no energy. Give the last one a `readout`.")
         for before, after in zip(self.layers, self.layers[1:], strict=False):
             if (before.outputs, before.channels) != (after.inputs, after.input_channels):
                 raise ValueError(

@@ -87,6 +87,12 @@ class Convolution(KeepsFloat64):
         super().__init__()
         self.paths = paths(sent, max_l, received, inversion)
         self.received, self.max_l = received, max_l
+        apart = set(received) - {path.received for path in self.paths}
+        if apart:
+            raise ValueError(
+                f"messages={received} have {', '.join(sorted(apart))}, which up={sent} and harmonics up to max_l={max_l} "
+                "do not give. Leave it out."
+            )
         for index, path in enumerate(self.paths):
             self.register_buffer(f"coupling_{index}", coupling(path, rounded), persistent=False)
 

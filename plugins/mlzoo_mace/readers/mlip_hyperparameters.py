@@ -145,7 +145,10 @@ class SecondConfig(_Config):
 
     @model_validator(mode="after")
     def _readable(self) -> SecondConfig:
-        if self.symmetric_contraction_backend != "gaunt_tp":
+        gaunt = self.symmetric_contraction_backend == "gaunt_tp"
+        if (gaunt or self.use_gaunt_tp_message_passing) and self.include_pseudotensors:
+            raise ValueError("include_pseudotensors is set beside Gaunt products, which have none")
+        if not gaunt:
             self._check_basis(self.symmetric_contraction_backend == "e3nn_symmetric")
         return self
 
