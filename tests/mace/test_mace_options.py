@@ -14,6 +14,7 @@ from ase import Atoms
 
 import mlzoo
 from mlzoo.derivatives import evaluate
+from mlzoo.errors import InvalidCondition
 from mlzoo.graph import bonded, graph_of
 from mlzoo.structures import structure_from
 from mlzoo_mace.kernels.inference import FrozenMace
@@ -71,6 +72,43 @@ def graph_for(network, model):
         for atoms, conditions, _ in cases(network, model)
     ]
     return graph_of(parts).to("cpu", torch.float64)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_forces_of_chebyshev_polynomials_are_the_derivative_of_the_energy(files):
+    """Which those of mace-torch are not."""
+    model = mlzoo.load(files / "radial_type chebyshev, Agnesi.model", device="cpu")
+    atoms, step = structures()["molecule"].copy(), 1e-4
+    force = model.predict(atoms)["forces"][1, 0]
+    ahead, behind = atoms.copy(), atoms.copy()
+    ahead.positions[1, 0] += step
+    behind.positions[1, 0] -= step
+    slope = (model.predict(ahead)["energy"] - model.predict(behind)["energy"]) / (2 * step)
+    assert force == pytest.approx(-slope, rel=1e-5)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_radial_functions_of_features_are_said(files):
+    said = mlzoo.load(files / "interaction attention.model", device="cpu", dtype="float32").provenance["kernels"]
+    assert said == "numba, radial functions of features in layer 2"
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("network", ["interaction attention", "embedding_specs every kind", "radial_type gaussian"])
+def test_they_come_back_from_our_own_layout(files, tmp_path, network):
+    original = mlzoo.load(files / f"{network}.model", device="cpu")
+    again = mlzoo.load(original.save(tmp_path / "weight"), device="cpu", verify=True)
+    assert again.model.config == original.model.config
+    for atoms, conditions, _ in cases(network, original):
+        expected = original.predict(atoms, **conditions)
+        assert again.predict(atoms, **conditions)["energy"] == expected["energy"]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_number_that_has_no_default_has_to_be_given(files):
+    model = mlzoo.load(files / "embedding_specs every kind.model", device="cpu")
+    with pytest.raises(InvalidCondition, match="this model needs pressure"):
+        model.predict(structures()["molecule"], head="pbe", phase=1)
 
 
 @pytest.mark.usefixtures("quiet")
