@@ -82,7 +82,7 @@ def test_each_choice_makes_another_network_that_learns_and_answers_as_it_is(choi
     graph = graph_from_structure(silicon, model.cutoff, conditions=model.conditions)
     expected = evaluate(model, graph, ["energies", "forces"])
     energies = expected["energies"] + 100.0 + 0.3
-    assert 0.01 < float(energies.std() + energies.mean().abs()) / HEAD.scale < 100
+    assert 0.001 < float(energies.std() + energies.mean().abs()) / HEAD.scale < 100  # least where there is no residual
     for form in (TRAINING.form(model), FrozenMace(model, splined=False)):
         found = evaluate(form, graph, ["energies", "forces"])
         for name, value in expected.items():
