@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 IrrepName = Annotated[str, Field(pattern=r"^[0-9][eo]$")]
 Irreps = tuple[IrrepName, ...]
 Width = Annotated[int, Field(gt=0)]
+ConditionName = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]  # charge, spin, temperature, ...
 
 
 def degree(irrep: IrrepName) -> int:
@@ -25,13 +26,13 @@ def degree(irrep: IrrepName) -> int:
     return int(irrep[:-1])
 
 
-def natural(max_l: int) -> Irreps:
-    """The irreps of spherical harmonics up to a degree.
+def natural(max_l: int, inversion: bool = True) -> Irreps:
+    """The irreps of spherical harmonics up to a degree; all even where ``inversion`` is not looked at.
 
     >>> natural(2)
     ('0e', '1o', '2e')
     """
-    return tuple(f"{l}{'eo'[l % 2]}" for l in range(max_l + 1))
+    return tuple(f"{l}{'eo'[l % 2 if inversion else 0]}" for l in range(max_l + 1))
 
 
 class _Frozen(BaseModel):
@@ -41,7 +42,7 @@ class _Frozen(BaseModel):
 class Activation(_Frozen):
     """A scalar function, times a number that keeps its second moment near one."""
 
-    function: Literal["silu", "tanh", "relu", "elu", "sigmoid", "identity"] = "silu"
+    function: Literal["silu", "tanh", "relu", "elu", "sigmoid", "abs", "identity"] = "silu"
     scale: float = 1.0
 
 
@@ -49,7 +50,7 @@ class PolynomialEnvelope(_Frozen):
     """1 − (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) − p(p+1)/2 x^(p+2), x = r/cutoff."""
 
     kind: Literal["polynomial"] = "polynomial"
-    power: int = Field(default=5, ge=2)
+    power: int = Field(default=5, ge=1)
 
 
 class SoftEnvelope(_Frozen):
@@ -67,14 +68,41 @@ class Agnesi(_Frozen):
     p: float
 
 
+class SoftTransform(_Frozen):
+    """d = a + (r − a)/2 (1 + tanh(steepness (r − (a + b)/2)/(b − a))), with a and b 3/4 and 4/3 of the sum of the radii."""
+
+    kind: Literal["soft"] = "soft"
+    steepness: float = 4.0
+
+
+class Bessel(_Frozen):
+    """sin(w_n d)/d; the w_n are tensors."""
+
+    kind: Literal["bessel"] = "bessel"
+
+
+class Gaussian(_Frozen):
+    """exp(−(d − c_n)²/(2 width²)); the c_n are tensors."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    width: float = Field(gt=0)  # Å, or of what the distance is transformed to
+
+
+class Chebyshev(_Frozen):
+    """T_n(d), n from 1 on."""
+
+    kind: Literal["chebyshev"] = "chebyshev"
+
+
 class Radial(_Frozen):
     """How a distance becomes the input of the radial perceptrons."""
 
-    count: Width = 8  # functions sin(w_n d)/d; the w_n are tensors
+    count: Width = 8  # of functions
+    functions: Bessel | Gaussian | Chebyshev = Field(default_factory=Bessel, discriminator="kind")
     amplitude: float = 1.0  # of each of them
     envelope: PolynomialEnvelope | SoftEnvelope = Field(default_factory=PolynomialEnvelope, discriminator="kind")
     envelope_on: Literal["basis", "weights"] = "basis"  # before or after the radial perceptron
-    transform: Agnesi | None = None
+    transform: Agnesi | SoftTransform | None = Field(default=None, discriminator="kind")
 
 
 class RadialMLP(_Frozen):
@@ -85,11 +113,15 @@ class RadialMLP(_Frozen):
     bias: bool = False
     layer_norm: bool = False
     elements: bool = False  # a table for the sender's and one for the receiver's element enter its first layer
+    features: bool = False  # or a linear map each of the scalars that the two atoms have
 
     @model_validator(mode="after")
     def _served(self) -> RadialMLP:
-        if self.elements and not self.hidden:
-            raise ValueError("elements=True needs a hidden layer, which the tables enter. Add one to `hidden`.")
+        if (self.elements or self.features) and not self.hidden:
+            said = "elements" if self.elements else "features"
+            raise ValueError(f"{said}=True needs a hidden layer, which the atoms enter. Add one to `hidden`.")
+        if self.elements and self.features:
+            raise ValueError("elements and features of the atoms at both ends are not read together. Take one of them.")
         return self
 
 
@@ -130,7 +162,13 @@ class Readout(_Frozen):
     hidden: Width | None = None  # of each head
     layers: Width = 1  # hidden ones
     activation: Activation = Activation()
-    bias: bool = False
+    bias: bool = False  # of all maps but the first
+
+    @model_validator(mode="after")
+    def _served(self) -> Readout:
+        if self.hidden is None and (self.layers > 1 or self.bias or self.activation != Activation()):
+            raise ValueError("layers, activation and bias are those of a perceptron. Say how wide it is in `hidden`.")
+        return self
 
 
 class Layer(_Frozen):
@@ -151,34 +189,77 @@ class Layer(_Frozen):
     residual: Literal["none", "elements", "linear"] = "elements"  # from the layer's input to its output
     contraction: Contraction | GauntContraction = Field(discriminator="kind")
     node_gates: bool = False  # factors from the contracted scalars on all that was contracted
-    soft_norm: float | None = None  # x / (1 + n sus(n)), n = |x|/sqrt(2l+1)/soft_norm
+    soft_norm: float | None = Field(default=None, gt=0)  # x / (1 + n sus(n)), n = |x|/sqrt(2l+1)/soft_norm
     readout: Readout | None = Readout()
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether radial functions depend on what the atoms at both ends are like."""
+        return self.radial_mlp.features or (self.density is not None and self.density.features)
 
     @model_validator(mode="after")
     def _consistent(self) -> Layer:
+        for name in ("inputs", "up", "messages", "outputs"):
+            irreps = getattr(self, name)
+            if not irreps or len(set(irreps)) < len(irreps):
+                raise ValueError(f"{name}={irreps}: one irrep at least, and each once")
+        unsent = set(self.up) - set(self.inputs)
+        if unsent:
+            raise ValueError(f"up={self.up} has {', '.join(sorted(unsent))}, which inputs={self.inputs} do not have")
+        if "0e" not in self.outputs and (self.readout or self.node_gates):
+            raise ValueError(f"outputs={self.outputs} have no 0e, which a readout and node_gates read")
+        if "0e" not in self.inputs and self.reads_features:
+            raise ValueError(f"inputs={self.inputs} have no 0e, which radial functions read")
+        if self.gate and "0e" not in self.messages:
+            raise ValueError(f"messages={self.messages} have no 0e, which a gate needs")
+        if self.gate and self.mix_elements:
+            raise ValueError("gate and mix_elements are both maps behind the messages. Take one of them.")
         if isinstance(self.contraction, Contraction):
-            missing = set(self.outputs) - {coupling.irrep for coupling in self.contraction.couplings}
-            if missing:
-                raise ValueError(f"no coupling of the contraction gives {', '.join(sorted(missing))}")
+            given = {coupling.irrep for coupling in self.contraction.couplings}
+            for one, other in ((set(self.outputs), given), (given, set(self.outputs))):
+                if one - other:
+                    raise ValueError(
+                        f"outputs={self.outputs} and those of the contraction differ by {', '.join(sorted(one - other))}"
+                    )
+        elif not {*self.messages, *self.outputs} <= set(natural(9)):
+            raise ValueError("a Gaunt product is one of functions on the sphere: their irreps are 0e, 1o, 2e, ...")
         return self
 
 
 class Embedded(_Frozen):
-    """A number of the structure that enters the first features by a table: row = offset + value, or place of value."""
+    """A whole number of the structure that enters the first features by a table: row = offset + value, or place of value."""
 
-    condition: Literal["charge", "spin"]
+    condition: ConditionName
     classes: Width
     offset: int = 0
     values: tuple[int, ...] | None = None  # where given: row 1 + place in this list
-    default: int | None = 0
+    default: int | None = 0  # without one it has to be given
+
+
+class EmbeddedNumber(_Frozen):
+    """A number of the structure that enters the first features by a perceptron of one hidden layer."""
+
+    condition: ConditionName
+    hidden: Width
+    activation: Activation = Activation()
+    default: float | None = None  # without one it has to be given
 
 
 class Embedding(_Frozen):
-    """First features: a row for the element, plus ``joint``(rows for element and conditions)."""
+    """First features: a row for the element, plus ``joint``(a row for the element, and what conditions add)."""
 
     joint: Activation | None = None
-    conditions: tuple[Embedded, ...] = ()
+    conditions: tuple[Embedded | EmbeddedNumber, ...] = ()
     readout: bool = False  # a linear readout of the first features
+
+    @model_validator(mode="after")
+    def _served(self) -> Embedding:
+        names = [each.condition for each in self.conditions]
+        if names and not self.joint:
+            raise ValueError(f"conditions {', '.join(names)} enter through `joint`, which is None. Give an activation.")
+        if len({*names, "head"}) <= len(names):
+            raise ValueError(f"conditions {', '.join(names)}: each name once, and none of them `head`")
+        return self
 
 
 class ZBL(_Frozen):
@@ -186,13 +267,13 @@ class ZBL(_Frozen):
 
     prefactor: float  # of the screening length, Å
     exponent: float
-    power: int  # of the polynomial envelope
+    power: int = Field(ge=1)  # of the polynomial envelope
 
 
 class Charges(_Frozen):
     """Partial charges, shifted to add up to the total charge; with a Coulomb energy where there is a cutoff."""
 
-    coulomb_cutoff: float | None = None  # Å
+    coulomb_cutoff: float | None = Field(default=None, gt=0)  # Å
 
 
 class MaceConfig(_Frozen):
@@ -201,8 +282,9 @@ class MaceConfig(_Frozen):
     elements: tuple[Annotated[int, Field(ge=1, le=118)], ...] = Field(min_length=1)  # atomic numbers, ascending
     cutoff: float = Field(gt=0)  # Å
     max_l: int = Field(ge=0, le=6)  # of the spherical harmonics
+    inversion: bool = True  # harmonics of odd degree are odd; without, the network knows rotations only
     rounded_symbols: bool = False  # convolutions in float64 too have 3j symbols of float32, as the original's code does
-    heads: tuple[str, ...] = ("default",)
+    heads: tuple[str, ...] = Field(default=("default",), min_length=1)
     default_head: str | None = "default"
     radial: Radial = Radial()
     embedding: Embedding = Embedding()
@@ -214,8 +296,14 @@ class MaceConfig(_Frozen):
     def _consistent(self) -> MaceConfig:
         if list(self.elements) != sorted(set(self.elements)):
             raise ValueError(f"elements={self.elements} must ascend, each once")
+        if len(set(self.heads)) < len(self.heads):
+            raise ValueError(f"heads={self.heads}: each name once")
         if self.default_head is not None and self.default_head not in self.heads:
             raise ValueError(f"default_head={self.default_head!r} is none of the heads {', '.join(self.heads)}")
+        if self.layers[0].inputs != ("0e",):
+            raise ValueError(f"the first layer's inputs={self.layers[0].inputs}: what is embedded are scalars, 0e")
+        if not any(layer.readout for layer in self.layers):
+            raise ValueError("no layer has a readout, so there is no energy. Give the last one a `readout`.")
         for before, after in zip(self.layers, self.layers[1:], strict=False):
             if (before.outputs, before.channels) != (after.inputs, after.input_channels):
                 raise ValueError(

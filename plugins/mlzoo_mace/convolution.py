@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.segments import sum_per_segment
-from mlzoo_mace.config import IrrepName, Irreps, degree
+from mlzoo_mace.config import IrrepName, Irreps, RadialMLP, degree
 from mlzoo_mace.equivariant import Features
 
 
@@ -39,6 +39,11 @@ class Geometry(Directions):
     basis: Float[Tensor, "U K"]
     envelope: Float[Tensor, "U"] | None  # where weights, not radial functions, are taken to zero
     rows: Int[Tensor, "E"] | None = None
+    scalars: Float[Tensor, "A C"] | None = None  # of the atoms, where perceptrons read them
+
+    def ends(self, by: RadialMLP) -> tuple[Int[Tensor, "U"], Int[Tensor, "U"]]:
+        """Sender and receiver as a perceptron takes them: as atoms, or as places of their elements."""
+        return (self.senders, self.receivers) if by.features else (self.sender_elements, self.receiver_elements)
 
 
 class Path(NamedTuple):
@@ -49,8 +54,10 @@ class Path(NamedTuple):
     received: IrrepName
 
 
-def paths(sent: Irreps, max_l: int, received: Irreps) -> list[Path]:
+def paths(sent: Irreps, max_l: int, received: Irreps, inversion: bool = True) -> list[Path]:
     """All that parity and the triangle rule allow: by what is received, then by what is sent, then by harmonic.
+
+    Without ``inversion`` harmonics of odd degree count as even.
 
     >>> paths(("0e", "1o"), 1, ("0e",))
     [Path(sent='0e', harmonic=0, received='0e'), Path(sent='1o', harmonic=1, received='0e')]
@@ -61,7 +68,7 @@ def paths(sent: Irreps, max_l: int, received: Irreps) -> list[Path]:
         for one in sent
         for harmonic in range(max_l + 1)
         if abs(degree(one) - harmonic) <= degree(other) <= degree(one) + harmonic
-        and (one[-1] == other[-1]) == (harmonic % 2 == 0)
+        and (one[-1] == other[-1]) == (harmonic % 2 == 0 or not inversion)
     ]
 
 
@@ -76,10 +83,16 @@ def coupling(path: Path, rounded: bool = False) -> Float[Tensor, "I J K"]:
 class Convolution(KeepsFloat64):
     """Sum over the edges of an atom: sender's features times harmonics of the edge times a weight (MACE eq. 8)."""
 
-    def __init__(self, sent: Irreps, max_l: int, received: Irreps, rounded: bool = False):
+    def __init__(self, sent: Irreps, max_l: int, received: Irreps, *, rounded: bool = False, inversion: bool = True):
         super().__init__()
-        self.paths = paths(sent, max_l, received)
+        self.paths = paths(sent, max_l, received, inversion)
         self.received, self.max_l = received, max_l
+        apart = set(received) - {path.received for path in self.paths}
+        if apart:
+            raise ValueError(
+                f"messages={received} have {', '.join(sorted(apart))}, which up={sent} and harmonics up to max_l={max_l} "
+                "do not give. Leave it out."
+            )
         for index, path in enumerate(self.paths):
             self.register_buffer(f"coupling_{index}", coupling(path, rounded), persistent=False)
 

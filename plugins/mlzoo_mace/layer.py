@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -22,13 +24,15 @@ class MaceLayer(nn.Module):
         self.by = by
         elements, radial = len(config.elements), config.radial.count
         self.up = ChannelMix(dict.fromkeys(by.up, (by.input_channels, by.up_channels)))
-        self.convolution = Convolution(by.up, config.max_l, by.messages, config.rounded_symbols)
+        self.convolution = Convolution(
+            by.up, config.max_l, by.messages, rounded=config.rounded_symbols, inversion=config.inversion
+        )
         paths = len(self.convolution.paths)
-        self.radial = RadialPerceptron(by.radial_mlp, radial, paths * by.up_channels, elements)
+        self.radial = RadialPerceptron(by.radial_mlp, radial, paths * by.up_channels, elements, by.input_channels)
         if by.pair_factors:
             self.pair_factors = nn.Parameter(torch.ones(elements, elements, paths, by.up_channels))
         if by.density:
-            self.density = RadialPerceptron(by.density, radial, 1, elements)
+            self.density = RadialPerceptron(by.density, radial, 1, elements, by.input_channels)
             self.density_constant, self.density_slope = nn.Parameter(torch.ones(())), nn.Parameter(torch.ones(()))
         widths = dict.fromkeys(by.messages, by.channels)
         if by.gate:
@@ -52,10 +56,13 @@ class MaceLayer(nn.Module):
             self.residual = ChannelMix(kept, elements if by.residual == "elements" else None)
 
     def forward(self, nodes: Features, elements: Int[Tensor, "A"], edges: Directions) -> Features:
-        return self.outcome(self.products(self.up(nodes), elements, edges), nodes, elements)
+        return self.outcome(self.products(self.up(nodes), nodes, elements, edges), nodes, elements)
 
-    def products(self, sent: Features, elements: Int[Tensor, "A"], edges: Directions) -> Features:
+    def products(self, sent: Features, nodes: Features, elements: Int[Tensor, "A"], edges: Directions) -> Features:
         """Of what each atom receives, (A, 2l+1, C)."""
+        if self.by.reads_features:
+            assert isinstance(edges, Geometry)
+            edges = replace(edges, scalars=nodes["0e"][:, 0])
         products = self.contraction(self.messages(sent, elements, edges), elements)
         return self._gate_nodes(products, elements) if self.by.node_gates else products
 
@@ -106,7 +113,7 @@ def path_weights(
     radial: RadialPerceptron, factors: Float[Tensor, "Z Z P C"] | None, edges: Geometry
 ) -> Float[Tensor, "U PC"]:
     """Of each path and channel, the radial functions of a convolution."""
-    weights = radial(edges.basis, edges.sender_elements, edges.receiver_elements)
+    weights = radial(edges.basis, *edges.ends(radial.by), edges.scalars)
     if factors is not None:
         weights = weights * factors[edges.sender_elements, edges.receiver_elements].flatten(1)
     return weights if edges.envelope is None else weights * edges.envelope[:, None]
@@ -114,7 +121,7 @@ def path_weights(
 
 def neighbour_share(density: RadialPerceptron, edges: Geometry) -> Float[Tensor, "U"]:
     """What an edge adds to its receiver's count of neighbours."""
-    each = torch.tanh(density(edges.basis, edges.sender_elements, edges.receiver_elements)[:, 0] ** 2)
+    each = torch.tanh(density(edges.basis, *edges.ends(density.by), edges.scalars)[:, 0] ** 2)
     return each if edges.envelope is None else each * edges.envelope
 
 

@@ -10,60 +10,20 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mlzoo.conditions import Condition
-from mlzoo.errors import InvalidCondition
 from mlzoo.graph import Edges, Graph
 from mlzoo.model import EnergyModel, Model
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.segments import mean_per_segment
 from mlzoo.properties import Property
-from mlzoo_mace.config import Embedded, Embedding, MaceConfig, Readout
+from mlzoo_mace.config import MaceConfig, Readout
 from mlzoo_mace.convolution import Directions, Geometry
+from mlzoo_mace.embedding import NodeEmbedding
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.pair_terms import ZBLRepulsion, coulomb
 from mlzoo_mace.radial import RadialBasis, activate
 
 CHARGES = Property("charges", "e", "atom", "partial charges; they sum to the total charge")
-
-
-class NodeEmbedding(nn.Module):
-    """First features of an atom: a row for its element, and for conditions of its structure."""
-
-    def __init__(self, by: Embedding, elements: int, channels: int):
-        super().__init__()
-        self.by = by
-        self.element = nn.Parameter(torch.randn(elements, channels))
-        if by.joint:
-            self.joint = nn.Parameter(torch.randn(elements, channels))
-            self.conditions = nn.ParameterDict(
-                {each.condition: torch.randn(each.classes, channels) for each in by.conditions}
-            )
-
-    def forward(self, elements: Int[Tensor, "A"], graph: Graph) -> Float[Tensor, "A C"]:
-        x = self.element[elements]
-        if self.by.joint:
-            y = self.joint[elements]
-            for each in self.by.conditions:
-                rows = row_of(each, graph.conditions[each.condition])  # (S,)
-                y = y + self.conditions[each.condition][rows][graph.structure_index]
-            x = x + activate(y, self.by.joint)
-        return x
-
-
-def row_of(by: Embedded, values: Float[Tensor, "S"]) -> Int[Tensor, "S"]:
-    """The row of a table that a condition stands for. Raises :class:`InvalidCondition` for one that has none."""
-    whole = values.round().long()
-    if by.values is None:
-        rows, known = whole + by.offset, f"{-by.offset} to {by.classes - 1 - by.offset}"
-        found = (rows >= 0) & (rows < by.classes)
-    else:
-        places = whole[:, None] == torch.tensor(by.values, device=values.device)
-        rows, known = 1 + places.long().argmax(dim=1), ", ".join(map(str, by.values))
-        found = places.any(dim=1)
-    if not bool((found & (whole == values)).all()):
-        wrong = values[~(found & (whole == values))][0].item()
-        raise InvalidCondition(f"{by.condition}={wrong:g} is not known to this model. It knows {known}.")
-    return rows
 
 
 class ReadoutBlock(nn.Module):

@@ -1,15 +1,13 @@
-"""How a MACE is designed and trained: a few numbers as in the paper, and what follows from the data."""
+"""How a MACE is trained: what follows from the data, and what its first weights are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from mlzoo.errors import InvalidTraining
 from mlzoo.plugin import ParameterGroup, Training
-from mlzoo_mace.config import Charges, Irreps, Width, natural
+from mlzoo_mace.design import Design, basis_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,47 +15,6 @@ if TYPE_CHECKING:
     from mlzoo.training.statistics import Statistics
     from mlzoo_mace.layer import MaceLayer
     from mlzoo_mace.model import Mace
-
-SILU = 1.6791767923989418
-"""1/sqrt(E[silu(x)²]) for x of the normal distribution: keeps the second moment of what goes through at one."""
-
-
-class Design(BaseModel):
-    """A MACE as in Batatia et al. 2022: the numbers that its papers name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cutoff: float = Field(default=5.0, gt=0)  # Å
-    channels: Width = 64
-    hidden_degree: int = Field(default=1, ge=0, le=3)  # L of the features that layers hand on
-    max_l: int = Field(default=3, ge=0, le=4)  # of the spherical harmonics
-    correlation: int = Field(default=3, ge=1, le=3)  # ν: body order less one
-    layers: int = Field(default=2, ge=1)
-    num_bessel: Width = 8
-    radial_hidden: tuple[Width, ...] = (64, 64, 64)
-    readout_hidden: Width = 16  # of the last layer; the others read linearly
-    charges: Charges | None = None  # partial charges, which are there as well where the data have them as a target
-
-    def config(self) -> dict[str, Any]:
-        """Fields of ``MaceConfig``, but for those that follow from the data."""
-        messages, silu = natural(self.max_l), {"function": "silu", "scale": SILU}
-        layers, inputs = [], natural(0)
-        for layer in range(self.layers):
-            last = layer == self.layers - 1
-            outputs = natural(0 if last else min(self.hidden_degree, self.max_l))
-            layers.append(
-                {
-                    "inputs": inputs, "input_channels": self.channels, "up": inputs, "up_channels": self.channels,
-                    "messages": messages, "channels": self.channels, "outputs": outputs,
-                    "radial_mlp": {"hidden": self.radial_hidden, "activation": silu},
-                    "contraction": {"kind": "symmetric", "couplings": _couplings(messages, outputs, self.correlation)},
-                    "readout": {"hidden": self.readout_hidden, "activation": silu} if last else {},
-                }
-            )  # fmt: skip
-            inputs = outputs
-        radial = {"count": self.num_bessel, "amplitude": (2 / self.cutoff) ** 0.5}
-        fields = {"cutoff": self.cutoff, "max_l": self.max_l, "radial": radial, "layers": layers}
-        return fields if self.charges is None else {**fields, "charges": self.charges}
 
 
 def complete(fields: Mapping[str, Any], known: Statistics) -> Mapping[str, Any]:
@@ -72,7 +29,14 @@ def complete(fields: Mapping[str, Any], known: Statistics) -> Mapping[str, Any]:
 
 
 def prepare(model: Mace, known: Statistics) -> None:
-    """Couplings, reference energies and scale; sums over neighbours are divided by how many there are."""
+    """Couplings, radii, reference energies and scale; sums over neighbours are divided by how many there are."""
+    import torch
+    from ase.data import covalent_radii
+
+    radii = torch.from_numpy(covalent_radii[list(model.elements)])
+    for part in (model.radial.radii, model.zbl.radii if model.config.zbl else None):
+        if part is not None:
+            part.copy_(radii)
     for layer in model.layers:
         _prepare_layer(layer, known.mean_neighbours, len(model.elements))  # type: ignore[arg-type]
     for row, name in enumerate(model.config.heads):
@@ -87,11 +51,15 @@ def prepare(model: Mace, known: Statistics) -> None:
 def _prepare_layer(layer: MaceLayer, neighbours: float, elements: int) -> None:
     by, contraction = layer.by, layer.contraction
     for coupling, term in zip(getattr(by.contraction, "couplings", ()), getattr(contraction, "terms", ()), strict=True):
-        monomials, couplings = _basis(by.messages, coupling.order, by.outputs)[coupling.irrep]
+        monomials, couplings = basis_of(by.messages, coupling.order, by.outputs)[coupling.irrep]
         term.monomials.copy_(monomials)
         term.couplings.copy_(couplings)
-    for weight in layer.down.weights.values():
-        weight.data /= neighbours
+    if by.density is None:  # which counts neighbours itself
+        for weight in layer.down.weights.values():
+            weight.data /= neighbours
+    elif by.gate:
+        layer.density_constant.data.fill_(neighbours)
+        layer.density_slope.data.zero_()
     if by.residual == "elements":
         for weight in layer.residual.weights.values():
             weight.data /= elements**0.5
@@ -111,24 +79,6 @@ def form(model: Mace) -> Mace:
     from mlzoo_mace.kernels.learning import CompiledMace
 
     return CompiledMace(model)
-
-
-def _couplings(messages: Irreps, outputs: Irreps, correlation: int) -> list[dict[str, Any]]:
-    found = []
-    for order in range(correlation, 0, -1):
-        for irrep, (monomials, couplings) in _basis(messages, order, outputs).items():
-            paths = couplings.shape[2]
-            found.append({"irrep": irrep, "order": order, "monomials": len(monomials), "paths": paths})
-    return found
-
-
-def _basis(messages: Irreps, order: int, outputs: Irreps) -> dict[str, tuple[Tensor, Tensor]]:
-    """Monomials and couplings of each output irrep."""
-    from mlzoo_mace.readers.bases import symmetric_basis
-    from mlzoo_mace.readers.couplings import polynomial
-
-    basis = symmetric_basis(messages, order, outputs)
-    return {irrep: polynomial(tensor) for irrep, tensor in basis.items()}
 
 
 TRAINING = Training(complete=complete, prepare=prepare, groups=groups, form=form, heads=True)

@@ -164,15 +164,21 @@ SQUARES, BLOCKS, RADIAL = "mace.modules.models", "mace.modules.blocks", "mace.mo
 REFUSED = {
     "model": (of_class("", "mace.modules.models.AtomicDipolesMACE"), "a model of the class AtomicDipolesMACE"),
     "interaction": (
-        of_class("interactions.1", f"{BLOCKS}.RealAgnosticAttResidualInteractionBlock"),
-        r"interactions\.1 is of the class RealAgnosticAttResidualInteractionBlock",
+        of_class("interactions.1", f"{BLOCKS}.AgnosticResidualNonlinearInteractionBlock"),
+        r"interactions\.1 is of the class AgnosticResidualNonlinearInteractionBlock",
     ),
-    "gaussians": (of_class("radial_embedding.bessel_fn", f"{RADIAL}.GaussianBasis"), "GaussianBasis; mlzoo reads Bes"),
-    "polynomials": (of_class("radial_embedding.bessel_fn", f"{RADIAL}.ChebychevBasis"), "ChebychevBasis"),
-    "soft transform": (of_class("radial_embedding.distance_transform", f"{RADIAL}.SoftTransform"), "SoftTransform"),
+    "long range": (of_class("", "mace.modules.extensions.MACELES"), "a model of the class MACELES; mlzoo reads MACE"),
+    "polar": (of_class("", "mace.modules.extensions.PolarMACE"), "a model of the class PolarMACE; mlzoo reads MACE"),
+    "radial functions": (of_class("radial_embedding.bessel_fn", f"{RADIAL}.Splines"), "Splines; mlzoo reads BesselB"),
+    "envelope": (of_class("radial_embedding.cutoff_fn", f"{RADIAL}.Cosine"), "Cosine; mlzoo reads PolynomialCutoff"),
+    "transform": (of_class("radial_embedding.distance_transform", f"{RADIAL}.Log"), "Log; mlzoo reads AgnesiTransform"),
+    "readout": (
+        of_class("readouts.1", f"{BLOCKS}.GeneralNonLinearBiasReadoutBlock"),
+        "GeneralNonLinearBiasReadoutBlock; mlzoo reads LinearReadoutBlock",
+    ),
     "dipoles": (of_class("readouts.1", f"{BLOCKS}.NonLinearDipoleReadoutBlock"), "NonLinearDipoleReadoutBlock"),
     "adapters": (of_class("interactions.0.linear", "mace.modules.lora.LoRADenseLinear"), "LoRADenseLinear"),
-    "rotations only": (says("", "use_so3", True), "use_so3 is True, of which mlzoo knows False only"),
+    "rotations only": (says("", "use_so3", True), "are not those of all degrees up to 2"),
     "a new switch": (says("interactions.0", "use_magic", True), r"it has interactions\.0\.use_magic = True"),
     "another backend": (
         says("products.0", "cueq_config", Record("mace.modules.wrapper_ops.CuEquivarianceConfig")),
@@ -188,7 +194,7 @@ REFUSED = {
     ),
     "function": (
         says("readouts.1.non_linearity.acts.0", "f", Reference("torch.nn.functional.gelu")),
-        "uses torch.nn.functional.gelu; mlzoo reads elu, relu, sigmoid, silu, tanh",
+        "uses torch.nn.functional.gelu; mlzoo reads abs, elu, relu, sigmoid, silu, tanh",
     ),
     "function of ours": (says("readouts.1.non_linearity.acts.0", "f", Record("mace.modules.x")), "mace.modules.x"),
     "harmonics": (says("spherical_harmonics", "normalization", "norm"), "normalization is 'norm'"),
@@ -227,12 +233,8 @@ def test_what_our_networks_cannot_express_is_refused_by_name(monkeypatch, shared
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (
-            lambda model: model.state["embedding_specs"].update(elec_temp=model.state["embedding_specs"]["total_spin"]),
-            "elec_temp",
-        ),
-        (lambda model: model.state["embedding_specs"]["total_spin"].update(type="continuous"), "embeds total_spin"),
-        (lambda model: model.state["embedding_specs"]["total_charge"].update(per="atom"), "embeds total_charge"),
+        (lambda model: model.state["embedding_specs"]["total_spin"].update(type="ordinal"), "total_spin as 'ordinal'"),
+        (lambda model: model.state["embedding_specs"]["total_charge"].update(per="atom"), "total_charge per 'atom'"),
     ],
 )
 def test_other_embeddings_are_refused(monkeypatch, shared, change, reason):

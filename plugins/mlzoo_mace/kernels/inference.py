@@ -50,8 +50,11 @@ class FrozenMace(CompiledMace):
             layer.hand_on_to(following)
         self.by_elements = tells_elements(plain)
         self.rows = np.full((elements, elements), -1)  # of the tables, for each pair of elements
-        self.splined = splined and self._make_tables(plain)
+        features = [str(n) for n, layer in enumerate(self._frozen(), 1) if layer.by.reads_features]
+        self.splined = splined and not features and self._make_tables(plain)
         self.kernels = "numba" + (", radial splines" if self.splined else "") + self._uncovered()
+        if features:  # of atoms; of those no table can be made
+            self.kernels += f", radial functions of features in layer {' and '.join(features)}"
 
     def _uncovered(self) -> str:
         """Names of layers whose products are those of the plain form."""
@@ -74,7 +77,7 @@ class FrozenMace(CompiledMace):
         nodes: Features = {"0e": first[:, None]}
         sent, every = self._frozen()[0].up(nodes), []
         for layer in self._frozen():
-            products = layer.products(sent, elements, edges)
+            products = layer.products(sent, nodes, elements, edges)
             nodes = layer.outcome(products, nodes, elements)
             sent = layer.onward(products, nodes)
             every.append(nodes)

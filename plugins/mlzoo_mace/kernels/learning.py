@@ -31,7 +31,9 @@ class CompiledMace(Mace):
         EnergyModel.__init__(self)
         shared = {id(parameter): parameter for parameter in plain.parameters()}
         self.__dict__.update(copy.deepcopy(plain.__dict__, shared))
-        self.by_pair = not tells_elements(plain) and not any(layer.by.density for layer in _layers(plain))
+        self.by_pair = not tells_elements(plain) and not any(
+            layer.by.density or layer.by.reads_features for layer in _layers(plain)
+        )
         for layer in _layers(self):
             layer.add_module("convolution", CompiledConvolution(layer.convolution))
             if isinstance(layer.contraction, SymmetricContraction) and _covered(layer.contraction):

@@ -79,7 +79,7 @@ def _hidden(perceptron: RadialPerceptron, basis: RadialBasis) -> RadialFunctions
 
     def functions(r: Tensor, senders: Tensor, receivers: Tensor) -> Float[Tensor, "R H"]:
         edges = _edges(of_length, r, senders, receivers)
-        x = exact.before_last(edges.basis, edges.sender_elements, edges.receiver_elements)
+        x = exact.before_last(edges.basis, *edges.ends(exact.by))
         x = x if exact.biases is None else torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
         return x if edges.envelope is None else x * edges.envelope[:, None]
 

@@ -47,8 +47,13 @@ def wigner(one: IrrepName, other: IrrepName, out: IrrepName) -> Float[Tensor, "I
 def full_basis(inputs: Irreps, order: int, targets: Irreps, *, component: bool = True) -> Basis:
     """Clebsch–Gordan products from left to right, all intermediate irreps that can still reach a target.
 
-    ``component`` multiplies each product by sqrt(2l+1).
+    ``component`` is e3nn's: it multiplies each product by sqrt(2l+1), and four factors are a pair times a pair.
     """
+    if component and order == 4:
+        reached = {out for one in inputs for other in inputs for out in products(one, other)}
+        pairs = full_basis(inputs, 2, tuple(irrep for irrep in reached if _reaches(irrep, 2, inputs, targets)))
+        four = _all_products(pairs, pairs)
+        return {irrep: four[irrep] for irrep in targets if irrep in four}
     single = _identity(inputs)
     basis = {irrep: tensor for irrep, tensor in single.items() if _reaches(irrep, order - 1, inputs, targets)}
     for factors in range(2, order + 1):
@@ -65,8 +70,8 @@ def full_basis(inputs: Irreps, order: int, targets: Irreps, *, component: bool =
 
 def symmetric_basis(inputs: Irreps, order: int, targets: Irreps) -> Basis:
     """Symmetric tensors only, each once: products of symmetric powers of single irreps, averaged over their orders."""
-    if order > 3:
-        raise ValueError(f"a symmetric basis of order {order}: up to 3 is known")
+    if order > 4:
+        raise ValueError(f"a symmetric basis of order {order}: up to 4 is known")
     size = sum(2 * degree(irrep) + 1 for irrep in inputs)
     begins = {irrep: sum(2 * degree(before) + 1 for before in inputs[:i]) for i, irrep in enumerate(inputs)}
     blocks: list[tuple[IrrepName, Tensor]] = []
@@ -132,17 +137,18 @@ def _powers(parts: int, total: int) -> Iterator[tuple[int, ...]]:
 
 
 def _symmetric_power(irrep: IrrepName, power: int) -> Basis:
-    """Orthonormal symmetric tensors of one irrep, rows of norm² 2l+1, up to the third power.
+    """Orthonormal symmetric tensors of one irrep, rows of norm² 2l+1, up to the fourth power.
 
-    They are combinations of the products from left to right; the first combination is the projection of the first
-    product, and so on (Gram–Schmidt), which fixes the signs.
+    They are combinations of the products from left to right, or of the square with itself; the first combination is the
+    projection of the first product, and so on (Gram–Schmidt), which fixes the signs.
     """
     single = _identity((irrep,))
     if power == 1:
         return single
-    before = _symmetric_power(irrep, power - 1)
+    square = _symmetric_power(irrep, 2) if power == 4 else {}
+    factors = (square, square) if power == 4 else (_symmetric_power(irrep, power - 1), single)
     found: Basis = {}
-    for out, tensor in _all_products(before, single).items():
+    for out, tensor in _all_products(*factors).items():
         axes = list(permutations(range(power)))
         average = torch.stack([tensor.permute(*order, power, power + 1) for order in axes]).mean(dim=0)
         overlap = torch.einsum("xu,xv->uv", tensor.flatten(0, -2), average.flatten(0, -2)) / (2 * degree(out) + 1)

@@ -16,7 +16,7 @@ Tensors = dict[str, Tensor]
 
 FUNCTIONS = {
     **{f"torch.nn.functional.{name}": name for name in ("silu", "relu", "elu", "tanh", "sigmoid")},
-    **{f"torch.{name}": name for name in ("relu", "tanh", "sigmoid")},
+    **{f"torch.{name}": name for name in ("relu", "tanh", "sigmoid", "abs")},
 }
 IRREP = re.compile(r"(?:(\d+)x)?(\d+[eo])")
 
@@ -133,6 +133,15 @@ def perceptron(module: Module) -> tuple[RadialMLP, Tensors]:
     state = {f"weights.{index}": weight / math.sqrt(len(weight)) for index, weight in enumerate(weights)}
     widths = tuple(weight.shape[1] for weight in weights[:-1])
     return RadialMLP(hidden=widths, activation=activations.pop()), state
+
+
+def attentive(module: Module, down: Tensor) -> tuple[RadialMLP, Tensors]:
+    """A ``FullyConnectedNet`` of radial functions, then the sender's scalars through ``down`` (C, D), then the receiver's."""
+    by, state = perceptron(module)
+    first, width = state["weights.0"], down.shape[1]
+    basis, sender, receiver = first.split([len(first) - 2 * width, width, width])
+    ends = {"sender": down @ sender, "receiver": down @ receiver}
+    return by.model_copy(update={"features": True}), {**state, "weights.0": basis.contiguous(), **ends}
 
 
 def normed_perceptron(module: Module, sender: Tensor, receiver: Tensor) -> tuple[RadialMLP, Tensors]:

@@ -6,8 +6,8 @@ pickle as plain data. Whatever the file holds and nothing here asks for is refus
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -19,14 +19,19 @@ from mlzoo_mace.config import (
     ZBL,
     Activation,
     Agnesi,
-    Embedded,
+    Bessel,
+    Chebyshev,
     Embedding,
+    Gaussian,
+    Layer,
     MaceConfig,
     PolynomialEnvelope,
     Radial,
+    SoftTransform,
     natural,
 )
 from mlzoo_mace.readers.e3nn_maps import Tensors, irreps, scalars, under
+from mlzoo_mace.readers.mace_torch_embedding import read_conditions
 from mlzoo_mace.readers.mace_torch_layers import read_layer
 from mlzoo_mace.readers.mace_torch_products import read_readout
 from mlzoo_mace.readers.torch_modules import Module, NotUnderstood, said
@@ -37,12 +42,9 @@ RECORDS = (
     *("torch.fx.graph_module.reduce_graph_module", "torch.fx._symbolic_trace.Tracer"),
     *("builtins.getattr", "torch._C._VariableFunctionsClass"),  # how torch.tanh is written; it stays a record
 )
+BASES = ("BesselBasis", "GaussianBasis", "ChebychevBasis")
 MAX_L = 6
 BOHR = 0.529  # Å, as mace-torch has it
-CONDITIONS: dict[str, tuple[Literal["charge", "spin"], int]] = {
-    "total_charge": ("charge", 0),
-    "total_spin": ("spin", 1),
-}  # their name: ours, and what is assumed
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, RecursionError)
 
 
@@ -65,24 +67,26 @@ def read(path: Path) -> ReadWeights:
 def _read(model: Module) -> tuple[MaceConfig, Tensors, str]:
     if model.kind not in MODELS:
         raise NotUnderstood(f"a model of the class {model.kind}; mlzoo reads {', '.join(MODELS)}")
-    model.demand("use_so3", False)
     dtype = model.child("node_embedding", "LinearNodeEmbeddingBlock").child("linear", "Linear").dtype("weight")
     elements = tuple(model.tensor("atomic_numbers").tolist())
     heads = tuple(model.says("heads", ["Default"]))
+    inversion = not model.says("use_so3", False)
     radial, radial_state = _radial(model, elements)
     embedding, state = _embedding(model, len(heads))
     state |= under("radial", radial_state) | under("table", _table(model, len(heads), len(elements)))
-    layers = []
+    layers: list[Layer] = []
     for index, (interaction, product, block) in enumerate(_layers(model)):
         readout, readout_state = read_readout(block, len(heads)) if block else (None, {})
-        layer, layer_state = read_layer(interaction, product, readout, len(elements))
+        given = layers[-1].outputs if layers else natural(0)
+        layer, layer_state = read_layer(interaction, product, readout, len(elements), given)
         layers.append(layer)
         state |= under(f"layers.{index}", layer_state) | under(f"readouts.{index}", readout_state)
     zbl, zbl_state = _zbl(model, elements) if model.has("pair_repulsion_fn") else (None, {})
     config = MaceConfig(
         elements=elements,
         cutoff=model.number("r_max"),
-        max_l=_max_l(model),
+        max_l=_max_l(model, inversion),
+        inversion=inversion,
         rounded_symbols=dtype == "float32",
         heads=heads,
         default_head=_default(heads),
@@ -115,14 +119,14 @@ def _default(heads: tuple[str, ...]) -> str | None:
     return next((head for head in heads if head.lower() == "default"), None)
 
 
-def _max_l(model: Module) -> int:
+def _max_l(model: Module, inversion: bool) -> int:
     module = model.child("spherical_harmonics", "SphericalHarmonics")
     module.demand("normalize", True)
     module.demand("normalization", "component")
     max_l = module.says("_lmax")
     if max_l not in range(MAX_L + 1):
         raise NotUnderstood(f"{module.path} go up to degree {said(max_l)}; mlzoo reads up to {MAX_L}")
-    expected = [(1, irrep) for irrep in natural(max_l)]
+    expected = [(1, irrep) for irrep in natural(max_l, inversion)]
     for each in (module.says("irreps_out"), *(x.says("edge_attrs_irreps") for x in model.children("interactions"))):
         if irreps(each) != expected:
             raise NotUnderstood(f"{module.path} are not those of all degrees up to {max_l}")
@@ -131,21 +135,39 @@ def _max_l(model: Module) -> int:
 
 def _radial(model: Module, elements: tuple[int, ...]) -> tuple[Radial, Tensors]:
     module = model.child("radial_embedding", "RadialEmbeddingBlock")
-    basis = module.child("bessel_fn", "BesselBasis")
-    state = {"frequencies": basis.tensor("bessel_weights")}
-    transform = None
+    functions, count, amplitude, state = _functions(module.child("bessel_fn", *BASES))
+    transform: Agnesi | SoftTransform | None = None
     if module.has("distance_transform"):
-        agnesi = module.child("distance_transform", "AgnesiTransform")
-        transform = Agnesi(a=agnesi.number("a"), q=agnesi.number("q"), p=agnesi.number("p"))
-        state["radii"] = agnesi.tensor("covalent_radii")[list(elements)]
+        by = module.child("distance_transform", "AgnesiTransform", "SoftTransform")
+        if by.kind == "AgnesiTransform":
+            transform = Agnesi(a=by.number("a"), q=by.number("q"), p=by.number("p"))
+        else:
+            transform = SoftTransform(steepness=by.number("alpha"))
+        state["radii"] = by.tensor("covalent_radii")[list(elements)]
     radial = Radial(
-        count=len(state["frequencies"]),
-        amplitude=basis.number("prefactor"),
+        count=count,
+        functions=functions,
+        amplitude=amplitude,
         envelope=PolynomialEnvelope(power=_power(module.child("cutoff_fn", "PolynomialCutoff"))),
         envelope_on="basis" if module.says("apply_cutoff", True) else "weights",
         transform=transform,
     )
     return radial, state
+
+
+def _functions(basis: Module) -> tuple[Bessel | Gaussian | Chebyshev, int, float, Tensors]:
+    """Radial functions, how many, the factor of all, and their tensors."""
+    if basis.kind == "BesselBasis":
+        frequencies = basis.tensor("bessel_weights")
+        return Bessel(), len(frequencies), basis.number("prefactor"), {"frequencies": frequencies}
+    if basis.kind == "GaussianBasis":
+        centres = basis.tensor("gaussian_weights")
+        width = math.sqrt(-0.5 / basis.says("coeff"))
+        return Gaussian(width=width), len(centres), 1.0, {"centres": centres}
+    degrees = basis.tensor("n").flatten()
+    if not torch.equal(degrees, torch.arange(1, len(degrees) + 1).double()):
+        raise NotUnderstood(f"{basis.at('n')} are other degrees than 1, 2, ...")
+    return Chebyshev(), len(degrees), 1.0, {}
 
 
 def _power(module: Module) -> int:
@@ -158,33 +180,18 @@ def _power(module: Module) -> int:
 
 def _embedding(model: Module, heads: int) -> tuple[Embedding, Tensors]:
     rows = scalars(model.child("node_embedding", "LinearNodeEmbeddingBlock").child("linear", "Linear"))
-    state = {"embedding.element": rows}
     if not model.has("joint_embedding"):
-        return Embedding(), state
+        return Embedding(), {"embedding.element": rows}
     joint = model.child("joint_embedding", "GenericJointEmbedding")
-    specifications = model.says("embedding_specs")
-    project = joint.child("project", "Sequential")
-    mix = project.child("0", "Linear").tensor("weight").T  # (all tables side by side, C)
-    project.child("1", "SiLU")
-    embedders = joint.child("embedders", "ModuleDict")
-    conditions = []
-    tables = [embedders.child(name, "Embedding").tensor("weight") for name in specifications]
-    parts = mix.split([table.shape[1] for table in tables])
-    for (name, specification), table, part in zip(specifications.items(), tables, parts, strict=True):
-        if name not in CONDITIONS or (specification["type"], specification["per"]) != ("categorical", "graph"):
-            raise NotUnderstood(f"{joint.path} embeds {name}; mlzoo reads categories of {', '.join(CONDITIONS)}")
-        ours, default = CONDITIONS[name]
-        offset = specification.get("offset", 0)
-        conditions.append(Embedded(condition=ours, classes=len(table), offset=offset, default=default))
-        state[f"embedding.conditions.{ours}"] = table @ part
-    state["embedding.joint"] = torch.zeros_like(rows)
+    conditions, state = read_conditions(joint, model.says("embedding_specs"), len(rows))
     readout = model.has("embedding_readout")
     if readout and model.kind == "MACE" and heads > 1:
         raise NotUnderstood("embedding_readout of a plain MACE of several heads fails in mace-torch")
+    state = under("embedding", {"element": rows, **state})
     if readout:
         block = model.child("embedding_readout", "LinearReadoutBlock")
         state |= under("embedding_readout", read_readout(block, heads)[1])
-    return Embedding(joint=Activation(), conditions=tuple(conditions), readout=readout), state
+    return Embedding(joint=Activation(), conditions=conditions, readout=readout), state
 
 
 def _table(model: Module, heads: int, elements: int) -> Tensors:

@@ -15,6 +15,7 @@ from mlzoo_mace.config import Activation, Gate, IrrepName, Irreps, Layer, Radial
 from mlzoo_mace.convolution import Path, paths
 from mlzoo_mace.readers.e3nn_maps import (
     Tensors,
+    attentive,
     by_element,
     function,
     irreps,
@@ -31,9 +32,11 @@ from mlzoo_mace.readers.torch_modules import Module, NotUnderstood
 
 MIXES = ("RealAgnosticInteractionBlock", "RealAgnosticDensityInteractionBlock")
 KEEPS = ("RealAgnosticResidualInteractionBlock", "RealAgnosticDensityResidualInteractionBlock")
+ATTENDS = "RealAgnosticAttResidualInteractionBlock"
 GATES = "RealAgnosticResidualNonLinearInteractionBlock"
 COUNTS = ("RealAgnosticDensityInteractionBlock", "RealAgnosticDensityResidualInteractionBlock", GATES)
-INTERACTIONS = (*MIXES, *KEEPS, GATES)
+INTERACTIONS = (*MIXES, *KEEPS, ATTENDS, GATES)
+SKIPS = {ATTENDS: "skip_linear", GATES: "skip_tp"}  # linear maps; those of the others are of the element
 
 # degrees, in any order, whose 3j symbols in e3nn 0.4.4, to which mace-torch is pinned, are minus ours; compared up to 6
 OTHER_SIGN = frozenset(
@@ -41,16 +44,21 @@ OTHER_SIGN = frozenset(
 )
 
 
-def read_layer(interaction: Module, product: Module, readout: Readout | None, elements: int) -> tuple[Layer, Tensors]:
-    """One layer, and its tensors by their names in it."""
+def read_layer(
+    interaction: Module, product: Module, readout: Readout | None, elements: int, given: Irreps
+) -> tuple[Layer, Tensors]:
+    """One layer, and its tensors by their names in it. Of what it takes only those irreps count that are ``given``."""
     kind = interaction.kind
     if kind not in INTERACTIONS:
         raise NotUnderstood(f"{interaction.path} is of the class {kind}; mlzoo reads {', '.join(INTERACTIONS)}")
-    inputs, input_channels = _irreps(interaction, "node_feats_irreps")
-    messages, channels = _irreps(interaction, "target_irreps")
+    taken, input_channels = _irreps(interaction, "node_feats_irreps")
+    inputs = tuple(irrep for irrep in taken if irrep in given)
+    targets, channels = _irreps(interaction, "target_irreps")
     lifting = linear_by_irrep(interaction.child("linear_up", "Linear"))  # what is missing in it is zero
+    lifting = {irrep: matrix for irrep, matrix in lifting.items() if irrep in inputs}
     up, up_channels = tuple(lifting), lifting["0e"].shape[1]
-    convolution = _Convolution(interaction.child("conv_tp", "TensorProduct"), up, messages)
+    convolution = _Convolution(interaction.child("conv_tp", "TensorProduct"), up, targets)
+    messages = convolution.messages
     state = under("up.weights", lifting)
 
     net = _perceptrons(interaction)
@@ -61,25 +69,34 @@ def read_layer(interaction: Module, product: Module, readout: Readout | None, el
         density, density_state = net("density_fn")
         one = torch.ones((), dtype=torch.float64)
         state |= under("density", density_state) | {"density_constant": one, "density_slope": one.clone()}
-    widths = dict.fromkeys(messages, channels)
+    widths = dict.fromkeys(targets, channels)
     if kind == GATES:
-        widths["0e"] = channels * len(messages)
-        gate, gate_state = _gate(interaction, up, messages, channels)
+        widths["0e"] = channels * len(targets)
+        gate, gate_state = _gate(interaction, up, targets, channels)
         state |= gate_state
     fold = 1.0 if kind in COUNTS else 1 / float(interaction.says("avg_num_neighbors"))
     gather = interaction.child("linear_1" if kind == GATES else "linear", "Linear")
     state |= under("down.weights", convolution.gathered(gather, (up_channels, widths), fold))
 
-    skip = interaction.child("skip_tp", "Linear" if kind == GATES else "FullyConnectedTensorProduct")
-    skipped = linear_by_irrep(skip) if kind == GATES else by_element(skip)
-    residual: Literal["none", "elements", "linear"] = "linear" if kind == GATES else "elements"
+    residual: Literal["none", "elements", "linear"] = "linear" if kind in SKIPS else "elements"
+    if kind in SKIPS:
+        skipped = linear_by_irrep(interaction.child(SKIPS[kind], "Linear"))
+    else:
+        skipped = by_element(interaction.child("skip_tp", "FullyConnectedTensorProduct"))
     if not product.says("use_sc") or kind in MIXES:  # these keep nothing that could be added
         residual = "none"
-    if kind in MIXES or residual != "none":
-        state |= under("mix.weights" if kind in MIXES else "residual.weights", skipped)
-    outputs, contraction, contraction_state = read_contraction(product, messages, channels, elements)
+    outputs, contraction, contraction_state = read_contraction(product, (targets, messages), channels, elements)
     state |= under("contraction.terms", contraction_state)
-    state |= under("linear.weights", linear_by_irrep(product.child("linear", "Linear")))
+    linear_out = linear_by_irrep(product.child("linear", "Linear"))
+    state |= under("linear.weights", {irrep: linear_out[irrep] for irrep in outputs})
+    if kind in MIXES:
+        state |= under("mix.weights", {irrep: skipped[irrep] for irrep in messages})
+    elif residual != "none":
+        kept = {irrep: matrix for irrep, matrix in skipped.items() if irrep in inputs}
+        if not kept.keys() <= set(outputs):
+            lost = sorted(kept.keys() - set(outputs))
+            raise NotUnderstood(f"{product.path} couples nothing to {', '.join(lost)}, which a residual goes to")
+        state |= under("residual.weights", kept)
 
     square = (channels, channels)
     _check(interaction.path, state, "up.weights", (input_channels, up_channels))
@@ -116,6 +133,9 @@ def _check(path: str, state: Tensors, prefix: str, shape: tuple[int, ...]) -> No
 
 def _perceptrons(interaction: Module) -> Callable[[str], tuple[RadialMLP, Tensors]]:
     """Reads a radial perceptron of an interaction by its name."""
+    if interaction.kind == ATTENDS:
+        down = scalars(interaction.child("linear_down", "Linear"))
+        return lambda name: attentive(interaction.child(name, "FullyConnectedNet"), down)
     if interaction.kind != GATES:
         return lambda name: perceptron(interaction.child(name, "FullyConnectedNet"))
     ends = [scalars(interaction.child(f"{end}_embedding", "Linear")) for end in ("source", "target")]
@@ -127,14 +147,15 @@ def _irreps(interaction: Module, name: str) -> tuple[Irreps, int]:
 
 
 class _Convolution:
-    """The paths of a tensor product in the file's order, against ours."""
+    """The paths of a tensor product in the file's order, against ours; ``messages`` are those targets that any leads to."""
 
-    def __init__(self, product: Module, up: Irreps, messages: Irreps):
+    def __init__(self, product: Module, up: Irreps, targets: Irreps):
         sent, harmonics, received = (irreps(product.says(f"irreps_{each}")) for each in ("in1", "in2", "out"))
         self.max_l = len(harmonics) - 1
-        if harmonics != [(1, irrep) for irrep in natural(self.max_l)]:
+        inversion = harmonics == [(1, irrep) for irrep in natural(self.max_l)]
+        if not inversion and harmonics != [(1, irrep) for irrep in natural(self.max_l, inversion=False)]:
             raise NotUnderstood(f"{product.at('irreps_in2')} are no spherical harmonics in order")
-        self.messages, self.up = messages, up
+        self.targets, self.up = targets, up
         self.place: dict[Path, int] = {}  # of its weights
         self.slot: dict[Path, int] = {}  # of its output
         self.factor: dict[Path, float] = {}
@@ -147,7 +168,8 @@ class _Convolution:
             sign = -1 if tuple(degrees) in OTHER_SIGN else 1
             self.place[path], self.slot[path] = place, slot
             self.factor[path] = sign * factor / math.sqrt(2 * degree(path.received) + 1)
-        self.paths = paths(up, self.max_l, messages)
+        self.paths = paths(up, self.max_l, targets, inversion)
+        self.messages = tuple(dict.fromkeys(path.received for path in self.paths))
         if set(self.paths) != {path for path in self.place if path.sent in up}:
             raise NotUnderstood(f"{product.path} does not have all paths that its irreps allow, or has others")
 
@@ -156,10 +178,11 @@ class _Convolution:
         matrices = linear(module)
         outputs = irreps(module.says("irreps_out"))
         up_channels, out = widths
-        if outputs != [(out[irrep], irrep) for irrep in self.messages]:
+        if outputs != [(out[irrep], irrep) for irrep in self.targets]:
             raise NotUnderstood(f"{module.path} does not give what the next step takes")
         found = {}
-        for place, irrep in enumerate(self.messages):
+        for irrep in self.messages:
+            place = self.targets.index(irrep)
             rows = {path: matrices[self.slot[path], place] for path in self.paths if path.received == irrep}
             _check(
                 module.path,
@@ -178,14 +201,14 @@ class _Convolution:
         return state | {name: state[name].unflatten(-1, split).index_select(-2, places).flatten(-2) for name in names}
 
 
-def _gate(interaction: Module, up: Irreps, messages: Irreps, channels: int) -> tuple[Gate, Tensors]:
+def _gate(interaction: Module, up: Irreps, targets: Irreps, channels: int) -> tuple[Gate, Tensors]:
     module = interaction.child("equivariant_nonlin", "GatedEquivariantBlock")
     module.demand("_layout_is_ir_mul", False)
     module.demand("_s_start", 0)
     module.demand("_g_start", channels)
-    if messages[0] != "0e" or "0o" in messages:
+    if targets[0] != "0e" or "0o" in targets:
         raise NotUnderstood(
-            f"{module.path} is a gate on {'+'.join(messages)}; mlzoo reads one whose only scalars are 0e"
+            f"{module.path} is a gate on {'+'.join(targets)}; mlzoo reads one whose only scalars are 0e"
         )
     by = {
         part: Activation(function=function(module.says(f"_act_{part}"), module.path), scale=module.says(f"_{part}_cst"))

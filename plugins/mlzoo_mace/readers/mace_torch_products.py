@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import torch
 
-from mlzoo_mace.config import Activation, Contraction, Coupling, Irreps, Readout
-from mlzoo_mace.readers.couplings import polynomial
+from mlzoo_mace.config import Activation, Contraction, Coupling, Irreps, Readout, degree
+from mlzoo_mace.readers.couplings import over, polynomial
 from mlzoo_mace.readers.e3nn_maps import Tensors, activation, scalars, under, uniform
 from mlzoo_mace.readers.torch_modules import Module, NotUnderstood
 
 
 def read_contraction(
-    product: Module, messages: Irreps, channels: int, elements: int
+    product: Module, messages: tuple[Irreps, Irreps], channels: int, elements: int
 ) -> tuple[Irreps, Contraction, Tensors]:
-    """Products up to each order for each output; tensors that couple nothing are left out."""
+    """Products up to each order for each output; tensors that couple nothing are left out, and outputs of none but those.
+
+    ``messages`` are what it takes, and what of that is not zero.
+    """
+    taken, given = messages
+    sizes = [2 * degree(irrep) + 1 for irrep in taken]
+    kept = torch.cat([torch.full((n,), irrep in given) for n, irrep in zip(sizes, taken, strict=True)])
     module = product.child("symmetric_contractions", "SymmetricContraction")
     outputs, width = uniform(module.says("irreps_out"), module.at("irreps_out"))
-    if uniform(module.says("irreps_in"), module.path) != (messages, channels) or width != channels:
+    if uniform(module.says("irreps_in"), module.path) != (taken, channels) or width != channels:
         raise NotUnderstood(f"{module.path} does not take the messages, or changes their width")
     agnostic = product.says("use_agnostic_product", False)
     couplings: list[Coupling] = []
@@ -31,15 +37,17 @@ def read_contraction(
                 raise NotUnderstood(
                     f"{each.path} has weights of {tuple(weight.shape)} for {tuple(tensor.shape)} couplings"
                 )
-            if bool(tensor.any()):
+            monomials, coupled = polynomial(over(kept, tensor, order))
+            if len(monomials):
                 term = str(len(couplings))
-                monomials, coupled = polynomial(tensor)
                 couplings.append(Coupling(irrep=irrep, order=order, monomials=len(monomials), paths=tensor.shape[-1]))
                 state |= under(term, {"monomials": monomials, "couplings": coupled, "weights": weight})
-    empty = set(outputs) - {coupling.irrep for coupling in couplings}
-    if empty:
-        raise NotUnderstood(f"{module.path} couples nothing to {', '.join(sorted(empty))}")
-    return outputs, Contraction(couplings=tuple(couplings), by_element=not agnostic), state
+    coupled_to = {coupling.irrep for coupling in couplings}
+    return (
+        tuple(irrep for irrep in outputs if irrep in coupled_to),
+        Contraction(couplings=tuple(couplings), by_element=not agnostic),
+        state,
+    )
 
 
 def read_readout(module: Module, heads: int) -> tuple[Readout, Tensors]:

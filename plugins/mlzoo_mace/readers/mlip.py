@@ -43,7 +43,9 @@ SECOND_MOMENTS = {  # root of the mean square of each activation over the librar
     "relu": 0.707097894019,
     "elu": 0.803076895588,
     "sigmoid": 0.541644565416,
+    "none": 0.999987431647,  # as far as its quantiles go
 }
+ALSO = {"swish": "silu", "none": "identity"}
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,10 @@ def _arrays(path: Path, content: bytes, prefix: str, device_axis: bool) -> Itera
 
 def activation(archive: Archive, name: str | None, *, normalised: bool = True) -> Activation:
     """An activation with its second moment brought to one."""
-    chosen = name or "identity"
-    if chosen in ("identity", "none", "None"):
-        return Activation(function="identity")
-    if chosen not in SECOND_MOMENTS:
+    if name not in SECOND_MOMENTS:
         raise UnreadableFile(f"{archive.path} uses the activation {name!r}, which is not known.")
-    scale = 1 / SECOND_MOMENTS[chosen] if normalised else 1.0
-    return Activation(function="silu" if chosen == "swish" else chosen, scale=scale)  # type: ignore[arg-type]
+    scale = 1 / SECOND_MOMENTS[name] if normalised else 1.0
+    return Activation(function=ALSO.get(name, name), scale=scale)  # type: ignore[arg-type]
 
 
 def radial(archive: Archive, data: DatasetInfo, kind: str, count: int, shortest: float | None) -> Radial:

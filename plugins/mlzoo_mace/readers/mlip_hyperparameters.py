@@ -74,7 +74,7 @@ class _Config(_Said):
     num_channels: Count
     l_max: Degree
     node_symmetry: Degree | None
-    correlation: Annotated[int, Field(ge=1, le=6)]
+    correlation: Annotated[int, Field(ge=1, le=4)]
     readout_irreps: tuple[Scalars, Annotated[str, Field(pattern="^(1x)?0e$")]]
     num_readout_heads: Annotated[int, Field(ge=1, le=1000)] = 1
     include_pseudotensors: bool = False
@@ -105,9 +105,9 @@ class _Config(_Said):
             raise ValueError(f"node_symmetry={self.node_symmetry} is above l_max={self.l_max}")
         return self
 
-    def _check_basis(self, symmetric: bool) -> None:
+    def _check_basis(self) -> None:
         components = (self.l_max + 1) ** 2 * (2 if self.include_pseudotensors else 1)
-        if components**self.correlation > LARGEST_BASIS or (symmetric and self.correlation > 3):
+        if components**self.correlation > LARGEST_BASIS:
             raise ValueError(f"correlation={self.correlation} with l_max={self.l_max} is more than can be read")
 
 
@@ -123,7 +123,7 @@ class FirstConfig(_Config):
     def _readable(self) -> FirstConfig:
         if self.include_pseudotensors:
             raise ValueError("include_pseudotensors is set, which this generation never could")
-        self._check_basis(self.symmetric_tensor_product_basis)
+        self._check_basis()
         return self
 
 
@@ -145,8 +145,11 @@ class SecondConfig(_Config):
 
     @model_validator(mode="after")
     def _readable(self) -> SecondConfig:
-        if self.symmetric_contraction_backend != "gaunt_tp":
-            self._check_basis(self.symmetric_contraction_backend == "e3nn_symmetric")
+        gaunt = self.symmetric_contraction_backend == "gaunt_tp"
+        if (gaunt or self.use_gaunt_tp_message_passing) and self.include_pseudotensors:
+            raise ValueError("include_pseudotensors is set beside Gaunt products, which have none")
+        if not gaunt:
+            self._check_basis()
         return self
 
 

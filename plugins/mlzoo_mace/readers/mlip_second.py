@@ -28,7 +28,8 @@ from mlzoo_mace.config import (
     natural,
 )
 from mlzoo_mace.readers import mlip
-from mlzoo_mace.readers.bases import Basis, full_basis, in_order, parity, products, symmetric_basis, wigner
+from mlzoo_mace.readers.bases import full_basis, in_order, parity, products, symmetric_basis, wigner
+from mlzoo_mace.readers.couplings import over
 from mlzoo_mace.readers.mlip_hyperparameters import Second, parse
 
 PREFIX = "params#mlip_network#"
@@ -99,7 +100,7 @@ class _Reader:
         charges = self.archive.take(f"{block}charge_embedder#embed#embedding", len(values) + 1, channels)
         self.state["embedding.element"] = torch.zeros_like(elements)
         self.state["embedding.joint"] = elements @ projection[:channels] / species**0.5
-        self.state["embedding.conditions.charge"] = charges @ projection[channels:] / len(charges) ** 0.5
+        self.state["embedding.conditions.0.table"] = charges @ projection[channels:] / len(charges) ** 0.5
         charge = Embedded(condition="charge", classes=len(charges), values=values)
         joint = mlip.activation(self.archive, self.said.embed_activation, normalised=False)
         return Embedding(joint=joint, conditions=(charge,))
@@ -214,7 +215,8 @@ class _Reader:
                 basis = symmetric_basis(every, order, outputs)
             else:
                 basis = full_basis(every, order, outputs, component=kind == "e3nn")
-            for irrep, said, tensors in mlip.couplings(_of(basis, kept, order), order):
+            basis = {irrep: over(kept, tensor, order) for irrep, tensor in basis.items()}
+            for irrep, said, tensors in mlip.couplings(basis, order):
                 if kind == "e3j":
                     weights = joint[irrep][:, :, 0, : said.paths].transpose(1, 2)
                     joint[irrep] = joint[irrep][..., said.paths :]
@@ -268,13 +270,6 @@ class _Reader:
 def _name(irrep: IrrepName, among: Irreps) -> str:
     """``weight<place>_<degree>_<parity>``."""
     return f"weight{sorted(among, key=in_order).index(irrep)}_{degree(irrep)}_{parity(irrep)}"
-
-
-def _of(basis: Basis, kept: Tensor, order: int) -> Basis:
-    """A basis over those components that anything arrives in."""
-    for axis in range(order):
-        basis = {irrep: tensor[(slice(None),) * axis + (kept,)] for irrep, tensor in basis.items()}
-    return basis
 
 
 def _gaunt(path: convolution.Path) -> float:
