@@ -52,7 +52,7 @@ class Catalogue:
         if known in self.retired:
             retirement = self.retired[known].retired
             instead = f" Use {retirement.successor} instead." if retirement.successor else ""
-            raise UnknownModel(f"{known} is retired: {retirement.reason.rstrip('.')}.{instead}")
+            raise UnknownModel(f"{known} is not served: {retirement.reason.rstrip('.')}.{instead}")
         near = self.nearest(name)
         meant = f"Did you mean {' or '.join(near)}? " if near else ""
         raise UnknownModel(f"no model is called {name!r}. {meant}`mlzoo list` shows them all.")

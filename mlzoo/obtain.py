@@ -99,6 +99,11 @@ def _is_path(said: str) -> bool:
 
 def _from_card(card: Card, revision: str | None, policy: str | None, lock: Lock | None) -> Weight:
     name = catalogue().name_of(card)
+    if not card.sources:
+        raise DownloadError(
+            f"{name} cannot be fetched: no address of its file is known that cannot change. {card.path} says where its "
+            f'authors keep it; load what you download there by its path, mlzoo.load("path/to/file").'
+        )
     licenses.check(card.terms, name, policy)
     if lock:
         chosen = [lock.source(name, card.sources)]

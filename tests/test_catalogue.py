@@ -11,7 +11,7 @@ import pytest
 import mlzoo
 from mlzoo.cards import Tombstone, page
 from mlzoo.catalogue import Catalogue, catalogue
-from mlzoo.errors import UnknownModel, UnsupportedElement
+from mlzoo.errors import DownloadError, UnknownModel, UnsupportedElement
 
 
 def names(cards):
@@ -52,9 +52,25 @@ def test_filters(filters, found, left_out):
 
 def test_a_retired_name_says_why_and_what_to_take_instead():
     with pytest.raises(
-        UnknownModel, match=r"m3gnet-mp-2021\.2\.8-efs is retired: .*\. Use m3gnet-mp-2021\.2\.8-pes instead"
+        UnknownModel, match=r"m3gnet-mp-2021\.2\.8-efs is not served: .*\. Use m3gnet-mp-2021\.2\.8-pes instead"
     ):
         mlzoo.load("M3GNet-MP-2021.2.8-EFS")
+
+
+@pytest.mark.parametrize("typed", ["mace-polar-1-m", "polar-1-l", "MACE-POLAR-1-S", "mace_polar"])
+def test_a_model_that_is_out_of_scope_says_what_else_there_is(typed):
+    with pytest.raises(
+        UnknownModel, match=r"mace-polar-1 is not served: .* mace-torch computes it.* reads charge and spin"
+    ):
+        mlzoo.load(typed)
+
+
+@pytest.mark.parametrize("name", ["mace-off23b-medium", "mace-off24-medium", "mace-ani-cc"])
+def test_a_model_without_a_source_says_where_to_get_it(name):
+    with pytest.raises(
+        DownloadError, match=rf"{name} cannot be fetched: no address .*{name}\.md says where .* by its path"
+    ):
+        mlzoo.load(name)
 
 
 def test_on_a_clash_ours_stays_and_a_bundles_card_is_the_same_one():
@@ -72,7 +88,7 @@ def test_on_a_clash_ours_stays_and_a_bundles_card_is_the_same_one():
     assert known.find("other-zoo:mace-xtb-organic") is theirs
     assert known.name_of(theirs) == "other-zoo:mace-xtb-organic"
     assert sorted(known.cards) == ["mace-xtb-organic", "other-zoo:mace-xtb-organic"]
-    with pytest.raises(UnknownModel, match="third-zoo:mace-xtb-organic is retired: No"):
+    with pytest.raises(UnknownModel, match="third-zoo:mace-xtb-organic is not served: No"):
         known.find("third-zoo:mace-xtb-organic")
 
 

@@ -107,14 +107,15 @@ def written(shared: Path) -> str:
 def of_mace_torch(shared: Path) -> dict[str, tuple[str, str, str, str]]:
     """Files of mace-torch's foundation models: repository, release or folder, elements, licence.
 
-    A row that names no repository means that of the row above, and `{a,b}` in a name are two files.
+    A row that names a release only means the repository of the releases above, and `{a,b}` in a name are two files.
     """
     rows = re.findall(r"^\|(.*)\|$", (shared / "formats/mace-torch.md").read_text(encoding="utf-8"), re.MULTILINE)
-    found, repository, place = {}, "", ""
+    found, repository, releases, place = {}, "", "", ""
     for row in rows[2:]:  # behind the title
         _, names, where, elements, _, terms = map(str.strip, row.split("|"))
         if where != "same":
-            repository = next(iter(re.findall(r"^gh ([\w-]+)", where)), repository)
+            repository = next(iter(re.findall(r"^gh ([\w-]+)", where)), releases)
+            releases = releases if "raw" in where else repository
             place = where.split()[-1].rstrip("/")
         parts = re.fullmatch(r"(.*)\{(.*)\}(.*)", names)
         files = [parts[1] + part + parts[3] for part in parts[2].split(",")] if parts else names.split(", ")
@@ -147,7 +148,7 @@ def is_written(shared: Path, source: UrlSource) -> bool:
 
 @each_card
 def test_no_source_is_invented(shared, card):
-    assert card.sources
+    assert card.sources or ("**No source**" in card.text and "load it by its path" in " ".join(card.text.split()))
     for source in card.sources:
         if isinstance(source, HubSource):
             rows = [row for row in written(shared).splitlines() if row.startswith("|") and f"`{source.hub}`" in row]
@@ -180,12 +181,51 @@ def test_elements_and_licence_of_files_that_are_not_at_hand_are_written(shared, 
         assert list(card.elements) == elements.split()
         assert (card.license, card.commercial_use) == ("other", False)
     elif card.format == "mace-torch":
-        (file,) = card.sources[0].files
-        _, _, elements, terms = of_mace_torch(shared)[file]
-        assert len(card.elements) == int(elements.partition(":")[0])
-        assert elements.partition(": ")[2].split() in ([], list(card.elements))
+        table = of_mace_torch(shared)
+        named = [*(card.sources[0].files if card.sources else card.aliases)]  # a file without a source is an alias
+        (file,) = [name for name in table if name in named or name.removesuffix(".model") in named]
+        _, _, elements, terms = table[file]
+        count, symbols = re.fullmatch(r"(\d*):?(.*)", elements).groups()
+        assert len(card.elements) == int(count or len(symbols.split()))
+        assert symbols.split() in ([], list(card.elements))
         stated = {"MIT": ("mit", None), "ASL": ("Academic Software License", False)}[terms]
         assert (card.license_name or card.license, card.commercial_use) == stated
+
+
+def test_every_model_that_mace_torch_loads_by_name_has_a_page(shared):
+    files = {name for card in CARDS.values() for source in card.sources for name in source.files}
+    names = {spelling.lower() for entry in ENTRIES.values() for spelling in (entry.name, *entry.aliases)}
+    without = [
+        name for name in of_mace_torch(shared) if not {name, name.lower().removesuffix(".model")} & (files | names)
+    ]
+    assert [name for name in without if not name.startswith("MACE-POLAR-1-")] == []
+    assert {f"mace-polar-1-{size}" for size in "sml"} <= names  # which are refused
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("small-0b", "mace-mp-0b-small"),
+        ("medium-0b", "mace-mp-0b-medium"),
+        ("small-0b2", "mace-mp-0b2-small"),
+        ("medium-0b2", "mace-mp-0b2-medium"),
+        ("large-0b2", "mace-mp-0b2-large"),
+        ("medium-0b3", "mace-mp-0b3-medium"),
+        ("medium-mpa-0", "mace-mpa-0-medium"),
+        ("small-omat-0", "mace-omat-0-small"),
+        ("medium-omat-0", "mace-omat-0-medium"),
+        ("mace-matpes-pbe-0", "mace-matpes-pbe-0"),
+        ("mace-matpes-r2scan-0", "mace-matpes-r2scan-0"),
+        ("mh-0", "mace-mh-0"),
+        ("mh-1", "mace-mh-1"),
+        ("MACE-OFF23b_medium", "mace-off23b-medium"),
+        ("MACE-OFF24_medium", "mace-off24-medium"),
+        ("MACE-omol-0-extra-large-1024", "mace-omol-0-extra-large"),
+        ("mace_anicc", "mace-ani-cc"),
+    ],
+)
+def test_what_mace_torchs_loaders_call_a_model_is_an_alias(typed, name):
+    assert mlzoo.card(typed).name == name
 
 
 @pytest.mark.parametrize(
@@ -198,6 +238,11 @@ def test_elements_and_licence_of_files_that_are_not_at_hand_are_written(shared, 
         ("mace-mpa-0-medium", "mace-torch/mpa0-medium-like.model"),
         ("mace-mh-1", "mace-torch/mh-like.model"),
         ("mace-off23-small", "mace-torch/off23-small-like.model"),
+        ("mace-mp-0b-small", "mace-torch/mp0b-small-like.model"),
+        ("mace-mp-0b3-medium", "mace-torch/mpa0-medium-like.model"),
+        ("mace-omat-0-medium", "mace-torch/mpa0-medium-like.model"),
+        ("mace-mh-0", "mace-torch/mh-like.model"),
+        ("mace-omol-0-extra-large", "mace-torch/omol-like.model"),
     ],
 )
 def test_a_page_predicts_what_random_weights_of_its_kind_predict(shared, name, file, quiet):
@@ -205,7 +250,8 @@ def test_a_page_predicts_what_random_weights_of_its_kind_predict(shared, name, f
     model = mlzoo.load(shared / "weights" / file, device="cpu", exact=True)
     assert card.dtype == str(model.dtype).removeprefix("torch.")
     assert dict(card.predicts) == {prediction.name: prediction.unit for prediction in model.model.predicts}
-    assert {"charge", "spin"} & {condition.name for condition in model.model.conditions} == set()
+    read = {condition.name for condition in model.model.conditions}
+    assert {"charge", "spin"} & read == {name for name in ("charge", "spin") if getattr(card, name)}
 
 
 def test_the_numbers_on_the_page_of_mace_spice2_are_those_of_its_architecture(shared):

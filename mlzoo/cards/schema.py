@@ -80,7 +80,7 @@ Source = PackageSource | HubSource | UrlSource
 
 
 class Retirement(_Frozen):
-    """Why a name is no longer served; it is kept so that nobody wonders where it went."""
+    """Why a name is not served, no longer or not at all; it has a page so that nobody wonders."""
 
     reason: str
     successor: str | None = None
@@ -158,7 +158,7 @@ class Card(_Frozen):
 
 
 class Tombstone(_Frozen):
-    """The card of a name that is no longer served."""
+    """The card of a name that is not served."""
 
     name: Name
     aliases: tuple[str, ...] = ()

@@ -74,7 +74,7 @@ def fetch(sources: Sequence[Source], authority: str = "its card") -> Fetched:
         except DownloadError as error:
             reasons.append(str(error))
             log.info("%s", error)
-    raise DownloadError(" And: ".join(reasons) or "it has no source to be fetched from.")
+    raise DownloadError(" And: ".join(reasons))
 
 
 def _checked(source: Source, found: Found, authority: str, fresh: bool) -> Fetched:

@@ -6,7 +6,12 @@ from typing import Any
 
 from mlzoo.plugin import Architecture, Reader, ReadWeights, hookimpl
 from mlzoo_mace.config import MaceConfig
-from mlzoo_mace.readers.sniffs import sniff_mace_torch, sniff_mlip_first, sniff_mlip_second
+from mlzoo_mace.readers.sniffs import (
+    sniff_mace_torch,
+    sniff_mace_torch_neutral,
+    sniff_mlip_first,
+    sniff_mlip_second,
+)
 from mlzoo_mace.training import TRAINING
 
 
@@ -29,6 +34,7 @@ def mlzoo_architecture() -> Architecture:
         _reader("mlip-1", sniff_mlip_first, "mlip_first"),
         _reader("mlip-2", sniff_mlip_second, "mlip_second"),
         _reader("mace-torch", sniff_mace_torch, "mace_torch"),
+        _reader("mace-torch-neutral", sniff_mace_torch_neutral, "mace_torch_neutral"),
     )
     return Architecture(
         name="mace", config=MaceConfig, build=build, readers=readers, training=TRAINING, element_tables=True

@@ -157,7 +157,7 @@ class TestInfo:
 def test_a_retired_name_gives_its_reason_and_its_successor(mlzoo, command, asked):
     refused = mlzoo(command, asked)
     assert refused.exit_code == (1 if command == "fetch" else 2)
-    assert f"error: {RETIRED} is retired: this was MatGL's first name of 2023" in refused.stderr
+    assert f"error: {RETIRED} is not served: this was MatGL's first name of 2023" in refused.stderr
     assert refused.stderr.endswith(" Use m3gnet-mp-2021.2.8-pes instead.\n")
 
 

@@ -34,9 +34,15 @@ from mlzoo_mace.readers.e3nn_maps import Tensors, irreps, scalars, under
 from mlzoo_mace.readers.mace_torch_embedding import read_conditions
 from mlzoo_mace.readers.mace_torch_layers import read_layer
 from mlzoo_mace.readers.mace_torch_products import read_readout
+from mlzoo_mace.readers.sniffs import class_of
 from mlzoo_mace.readers.torch_modules import Module, NotUnderstood, said
 
 MODELS = ("MACE", "ScaleShiftMACE")
+LONG_RANGE = {  # classes whose energy has a part that our networks do not have, and where it is computed
+    "PolarMACE": "charges and multipoles of the atoms and their field over all distances. mace-torch computes it, "
+    "`mace_polar`; of charge and spin `mace-omol-0-extra-large` knows too, within its cutoff",
+    "MACELES": "latent charges and their Ewald sum. mace-torch computes it, with the package `les`",
+}
 RECORDS = (
     *("mace.modules.*", "e3nn.*", "torch.nn.*"),
     *("torch.fx.graph_module.reduce_graph_module", "torch.fx._symbolic_trace.Tracer"),
@@ -50,6 +56,11 @@ MALFORMED = (LookupError, TypeError, ValueError, AttributeError, RuntimeError, A
 
 def read(path: Path) -> ReadWeights:
     """Read a file. Raises :class:`UnreadableFile` for what is none, or holds what our networks cannot express."""
+    kind = class_of(path)
+    if kind in LONG_RANGE:
+        raise UnreadableFile(
+            f"{path} is a model of the class {kind}, which mlzoo does not read: it has {LONG_RANGE[kind]}."
+        )
     record = inert_pickle.load(path, records=RECORDS)
     try:
         model = Module(record)
