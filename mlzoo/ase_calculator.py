@@ -1,23 +1,22 @@
-"""The ASE calculator of any energy model."""
+"""The ASE calculator of any model that predicts something ASE has a name for."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator, all_changes, all_properties
 
 from mlzoo.committees import Committee
 from mlzoo.conditions import COMMON
 from mlzoo.errors import UnsupportedProperty
-from mlzoo.model import EnergyModel
 from mlzoo.neighbors import SkinList
 from mlzoo.predictor import Predictor
 from mlzoo.structures import structure_from
 
 
 class MlzooCalculator(Calculator):
-    """Energy, forces, stress and whatever else the model predicts, for ASE.
+    """Energy, forces, stress, dipole and whatever else the model predicts, for ASE.
 
     ``skin`` in Å keeps a neighbour list over several steps of a simulation; the numbers stay those of a fresh list.
     ``conditions`` (``charge=``, ``head=``, ...) override what ``atoms.info`` carries; both belong to the cache key.
@@ -27,10 +26,10 @@ class MlzooCalculator(Calculator):
     ignored_changes: ClassVar[set[str]] = {"initial_magmoms", "initial_charges"}
 
     def __init__(self, predictor: Predictor | Committee, *, skin: float = 0.0, **conditions: Any):
-        if not isinstance(predictor.model, EnergyModel):
-            predicted = ", ".join(prediction.name for prediction in predictor.model.predicts)
+        predicted = [prediction.name for prediction in predictor.model.predicts]
+        if not set(predicted) & set(all_properties):
             raise UnsupportedProperty(
-                f"{predictor.name} predicts {predicted}, no energy: use predict() instead of a calculator."
+                f"{predictor.name} predicts {', '.join(predicted)}, no energy: use predict() instead of a calculator."
             )
         if skin and predictor.model.edge_order != "any":
             raise UnsupportedProperty(
@@ -41,7 +40,7 @@ class MlzooCalculator(Calculator):
         self.predictor = predictor
         self.conditions = conditions
         self.names = tuple(prediction.name for prediction in predictor.predicts)
-        self.implemented_properties = [*self.names, "free_energy"]
+        self.implemented_properties = [*self.names, *(["free_energy"] if "energy" in self.names else [])]
         self._skin = SkinList(predictor.cutoff, skin) if skin else None
         self._carried: dict[str, Any] = {}
         super().__init__(skin=skin, **conditions, **predictor.provenance)
@@ -56,8 +55,9 @@ class MlzooCalculator(Calculator):
         pairs = None
         if self._skin is not None:
             pairs = self._skin.pairs(structure.positions, structure.cell, structure.pbc)
-        self.results = self.predictor.answer(structure, self.names, self.conditions, pairs)
-        self.results["free_energy"] = self.results["energy"]
+        self.results = self.predictor.answer(structure, self.names, self.conditions, pairs, demanded=properties or ())
+        if "energy" in self.results:
+            self.results["free_energy"] = self.results["energy"]
         self._carried = self._carries(self.atoms)
 
     def _carries(self, atoms: Atoms) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mlzoo.errors import PredictionError
 from mlzoo.graph import Bonded, Graph, graph_of
+from mlzoo.properties import Property
 
 log = logging.getLogger("mlzoo")
 
@@ -38,20 +39,22 @@ def answer_in_batches(
     yield from _answers(waiting, evaluate)
 
 
-def split(graph: Graph, results: Mapping[str, Tensor], per: Mapping[str, str]) -> list[Prediction]:
-    """Results of a joined graph as one dict a structure; ``per`` says "atom" or "structure" of each property.
+def split(graph: Graph, results: Mapping[str, Tensor], properties: Iterable[Property]) -> list[Prediction]:
+    """Results of a joined graph as one dict a structure.
 
-    A stress that is NaN, for want of a volume, is left out.
+    A stress that is NaN, for want of a volume, is left out, and what only molecules have where a structure is periodic.
     """
+    of = {each.name: each for each in properties}
+    periodic = graph.pbc.any(dim=1).tolist()
     arrays = {name: value.cpu().numpy() for name, value in results.items()}
     last = torch.bincount(graph.structure_index, minlength=graph.n_structures).cumsum(0)[:-1].cpu().numpy()
-    pieces = {name: np.split(value, last) if per[name] == "atom" else value for name, value in arrays.items()}
+    pieces = {name: np.split(value, last) if of[name].per == "atom" else value for name, value in arrays.items()}
     answers: list[Prediction] = []
     for structure in range(graph.n_structures):
         answer: Prediction = {}
         for name, values in pieces.items():
             value = values[structure]
-            if name == "stress" and np.isnan(value).all():
+            if (name == "stress" and np.isnan(value).all()) or (of[name].molecular and periodic[structure]):
                 continue
             answer[name] = float(value) if np.ndim(value) == 0 else np.array(value)
         answers.append(answer)

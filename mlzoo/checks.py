@@ -113,7 +113,10 @@ def demand(found: Sequence[Deviation], name: str, provenance: Mapping[str, Any])
 
 
 def structures_of(model: Model) -> list[Atoms]:
-    """A rattled crystal, a slab and a molecule, from the first, the middle and the last element that a model knows."""
+    """A rattled crystal, a slab and a molecule, from the first, the middle and the last element that a model knows.
+
+    The molecule alone where the model answers for nothing else.
+    """
     elements = model.elements
     chosen = sorted({elements[0], elements[len(elements) // 2], elements[-1]})
     bond = 2.2 * float(np.mean([covalent_radii[z] for z in chosen]))  # Å
@@ -126,4 +129,4 @@ def structures_of(model: Model) -> list[Atoms]:
     molecule = Atoms(np.resize(chosen, 3), positions=np.array([[0, 0, 0], [bond, 0, 0], [0.3 * bond, 0.9 * bond, 0]]))
     for atoms in (crystal, slab, molecule):
         atoms.info = {condition.name: condition.example for condition in model.conditions}
-    return [crystal, slab, molecule]
+    return [molecule] if model.molecular else [crystal, slab, molecule]

@@ -60,11 +60,16 @@ class Committee:
             member.check_conditions(conditions)
 
     def answer(
-        self, structure: object, names: Collection[str], conditions: Mapping[str, Any], pairs: Pairs | None = None
+        self,
+        structure: object,
+        names: Collection[str],
+        conditions: Mapping[str, Any],
+        pairs: Pairs | None = None,
+        demanded: Collection[str] = (),
     ) -> Prediction:
-        """Predict ``names`` for one structure; ``pairs`` where a neighbour list is at hand already."""
-        asked = _means(names)
-        return _joined([member.answer(structure, asked, conditions, pairs) for member in self.members])
+        """As :meth:`Predictor.answer`."""
+        asked, needed = _means(names), _means(demanded)
+        return _joined([member.answer(structure, asked, conditions, pairs, needed) for member in self.members])
 
     def predict(
         self,

@@ -26,6 +26,11 @@ class Model(nn.Module):
     kernels: str = "plain"  # the form of the network: plain, or the name of what makes it faster
 
     @property
+    def molecular(self) -> bool:
+        """Whether it answers for structures only that are nowhere periodic."""
+        return False
+
+    @property
     def reference_energies(self) -> Mapping[int, tuple[float, ...]]:
         """eV of each element by atomic number, one for each head: what the zero of the energy is made of."""
         return {}
@@ -66,9 +71,9 @@ class EnergyModel(Model):
 
 
 class PropertyModel(Model):
-    """One value a structure, or a few, that are not derived from an energy: a band gap, a formation energy.
+    """Values of a structure that are not derived from an energy: a band gap, a formation energy, a dipole.
 
-    ``forward`` returns a (S,) tensor for each of ``outputs``.
+    ``forward`` returns a tensor for each of ``outputs``, (S, ...) or (A, ...). It may read ``graph.positions``.
     """
 
     outputs: tuple[Property, ...]
@@ -76,6 +81,10 @@ class PropertyModel(Model):
     @property
     def predicts(self) -> tuple[Property, ...]:
         return self.outputs
+
+    @property
+    def molecular(self) -> bool:
+        return any(each.molecular for each in self.outputs)
 
     def forward(self, graph: Graph) -> dict[str, Float[Tensor, "..."]]:
         raise NotImplementedError

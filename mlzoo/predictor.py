@@ -112,35 +112,47 @@ class Predictor:
         One structure gives a dict; a list gives a list of dicts; any other iterable gives an iterator, evaluated as it
         is read. Keys and units are those of ``mlzoo.properties``, all that the model predicts unless ``properties``
         says which; values are floats and NumPy arrays. ``stress`` is there where the structure is periodic in some
-        direction and its cell has a volume.
+        direction and its cell has a volume. A ``dipole`` or ``polarizability`` is of a molecule: of a periodic structure
+        it is left out beside an energy, and refused with :class:`UnsupportedProperty` where it is asked for.
 
         Many structures are evaluated in batches of about ``max_edges`` edges. With ``on_error="keep"`` a
         :class:`PredictionError` with index and reason stands in the place of a structure that failed; otherwise it is
         raised. ``conditions`` (``charge=``, ``head=``, ...) override what the structures carry.
         """
         names = self._property_names(properties)
+        demanded = () if properties is None else names
         check_properties(self.model, names)
         self.check_conditions(conditions)
         if on_error not in ("raise", "keep"):
             raise ValueError(f'on_error={on_error!r} is not known. Use "raise" or "keep".')
         if is_structure(structures) or not isinstance(structures, Iterable):
-            return self.answer(structures, names, conditions)
-        parts = self._parts(structures, conditions, keep_errors=on_error == "keep")
+            return self.answer(structures, names, conditions, demanded=demanded)
+        parts = self._parts(structures, conditions, demanded, keep_errors=on_error == "keep")
         plain = not isinstance(self.model, EnergyModel)
         budget = max_edges or EDGE_BUDGET[self.device.type] * (WITHOUT_GRADIENT if plain else 1)
         answers = answer_in_batches(parts, lambda graph: self.evaluate(graph, names), budget)
         return list(answers) if isinstance(structures, Sequence) else answers
 
     def answer(
-        self, structure: object, names: Collection[str], conditions: Mapping[str, Any], pairs: Pairs | None = None
+        self,
+        structure: object,
+        names: Collection[str],
+        conditions: Mapping[str, Any],
+        pairs: Pairs | None = None,
+        demanded: Collection[str] = (),
     ) -> Prediction:
-        """Predict ``names`` for one structure; ``pairs`` where a neighbour list is at hand already."""
-        return self.evaluate(self.graph(structure, conditions, pairs), names)[0]
+        """Predict ``names`` for one structure, as far as it has them, and all that are ``demanded``.
+
+        ``pairs`` where a neighbour list is at hand already.
+        """
+        part = self._bonded(structure, conditions, pairs)
+        self._check_has(part.structure, demanded)
+        return self.evaluate(graph_of([part]), names)[0]
 
     def evaluate(self, graph: Graph, names: Collection[str]) -> list[Prediction]:
         """Predict ``names`` for every structure of a graph that :meth:`graph` made, or of several joined."""
         results = evaluate(self.form, graph.to(self.device, self.dtype), names)
-        return split(graph, results, {prediction.name: prediction.per for prediction in self.model.predicts})
+        return split(graph, results, self.model.predicts)
 
     def hessian(self, structure: object, **conditions: Any) -> Float[np.ndarray, "A 3 A 3"]:
         """d²E/dr² of one structure in eV/Å²."""
@@ -233,12 +245,14 @@ class Predictor:
         return f"<mlzoo {self.name}: {self.manifest.architecture}, {self.dtype}, {self.device}>"
 
     def _parts(
-        self, structures: Iterable[object], conditions: Mapping[str, Any], keep_errors: bool
+        self, structures: Iterable[object], conditions: Mapping[str, Any], demanded: Collection[str], keep_errors: bool
     ) -> Iterator[Bonded | PredictionError]:
         """Each structure with its edges, or why there are none."""
         for index, source in enumerate(structures):
             try:
-                yield self._bonded(source, conditions)
+                part = self._bonded(source, conditions)
+                self._check_has(part.structure, demanded)
+                yield part
             except MlzooError as error:
                 failure = PredictionError(index, error)
                 if not keep_errors:
@@ -262,6 +276,21 @@ class Predictor:
                 "their neighbours: it has no answer for this one. Check the cell and the unit of length."
             )
         return found
+
+    def _check_has(self, structure: Structure, demanded: Collection[str]) -> None:
+        """Refuse what only a molecule has, where it is demanded or there is nothing else."""
+        if not structure.pbc.any():
+            return
+        refused = [
+            each.name
+            for each in self.model.predicts
+            if each.molecular and (self.model.molecular or each.name in demanded)
+        ]
+        if refused:
+            raise UnsupportedProperty(
+                f"a periodic structure (pbc={structure.pbc.tolist()}) has no {' and no '.join(refused)} as {self.name} gives "
+                "it, which is that of a molecule. If this is a molecule in a box, make it whole and set pbc to False."
+            )
 
     def _check_elements(self, structure: Structure) -> None:
         if self._known[structure.atomic_numbers].all():

@@ -31,6 +31,7 @@ def bare(name: str, architecture: str, model: Model, terms: License = UNKNOWN) -
         theory="not stated",
         training_data="not stated",
         dispersion="not stated",
+        periodic="molecules only" if model.molecular else Card.model_fields["periodic"].default,
         citation="",
         text=f"# {name}\n\nThis weight came without a card: nobody has said what it was trained on.\n",
     )

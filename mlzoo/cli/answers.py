@@ -152,7 +152,8 @@ class Answerer:
                 frame = waiting.popleft()
                 yield frame, frame.read
 
-        for said in self.predictor.predict(readable(), self.names, on_error="keep", **self.conditions):
+        asked = self.names if self.job.properties else None
+        for said in self.predictor.predict(readable(), asked, on_error="keep", **self.conditions):
             yield from unreadable()
             yield waiting.popleft(), said.reason if isinstance(said, PredictionError) else said
         yield from unreadable()
@@ -202,7 +203,8 @@ class Answerer:
 
     def _extxyz(self, frame: Frame, results: dict[str, Any]) -> str:
         assert isinstance(frame.read, Atoms)
-        evaluated = frame_of(frame.read, results, self._provenance)
+        of_atoms = {said.name for said in self.predictor.predicts if said.per == "atom"}
+        evaluated = frame_of(frame.read, results, self._provenance, of_atoms)
         if self.job.many:
             evaluated.info |= {"file": frame.of.path, "frame": frame.number}
         text = StringIO()
@@ -228,7 +230,7 @@ def _names(asked: Sequence[str], predictor: Predictor) -> tuple[str, ...]:
 def _numbers(
     predictor: Predictor, names: Sequence[str], conditions: Mapping[str, Any]
 ) -> dict[Column, Callable[[Mapping[str, Any]], float | None]]:
-    """What of the results is worth a column: every number a structure has, the largest force, the pressure."""
+    """What of the results is worth a column: every number a structure has, the largest force, the pressure, ..."""
 
     def scalar(name: str) -> Callable[[Mapping[str, Any]], float | None]:
         return lambda results: float(results[name]) if np.ndim(results.get(name, [])) == 0 else None
@@ -239,6 +241,10 @@ def _numbers(
         numbers[Column("max_force", "eV/Å")] = _largest_force
     if "stress" in names:
         numbers[Column("pressure", "GPa")] = _pressure
+    if "dipole" in names:
+        numbers[Column("dipole_moment", "e·Å")] = _dipole_moment
+    if "polarizability" in names:
+        numbers[Column("mean_polarizability", "e·Å²/V")] = _mean_polarizability
     return numbers
 
 
@@ -272,3 +278,13 @@ def _largest_force(results: Mapping[str, Any]) -> float | None:
 def _pressure(results: Mapping[str, Any]) -> float | None:
     stress = results.get("stress")
     return None if stress is None else float(-np.asarray(stress[:3], dtype=np.float64).mean() / GPa)
+
+
+def _dipole_moment(results: Mapping[str, Any]) -> float | None:
+    dipole = results.get("dipole")
+    return None if dipole is None else float(np.linalg.norm(dipole))
+
+
+def _mean_polarizability(results: Mapping[str, Any]) -> float | None:
+    polarizability = results.get("polarizability")
+    return None if polarizability is None else float(np.trace(polarizability) / 3)

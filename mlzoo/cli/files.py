@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -139,8 +139,10 @@ def one_line(error: Exception) -> str:
 # Out
 
 
-def frame_of(atoms: Atoms, results: dict[str, Any], provenance: dict[str, Any]) -> Atoms:
-    """A copy that carries results: those ASE knows in a calculator, the others in ``info`` and ``arrays``.
+def frame_of(
+    atoms: Atoms, results: dict[str, Any], provenance: dict[str, Any], of_atoms: Collection[str] = ()
+) -> Atoms:
+    """A copy that carries results: those ASE knows in a calculator, the others in ``info``, or ``arrays`` if ``of_atoms``.
 
     The provenance of the model stands in ``info["mlzoo"]``, and so in the header of an extxyz frame.
     """
@@ -151,8 +153,7 @@ def frame_of(atoms: Atoms, results: dict[str, Any], provenance: dict[str, Any]) 
         frame.info.pop(name, None)
         frame.arrays.pop(name, None)
     for name in results.keys() - known.keys():
-        per_atom = getattr(results[name], "shape", ())[:1] == (len(atoms),) and name != "virial"
-        (frame.arrays if per_atom else frame.info)[name] = results[name]
+        (frame.arrays if name in of_atoms else frame.info)[name] = results[name]
     frame.calc = SinglePointCalculator(frame, **known)
     return frame
 

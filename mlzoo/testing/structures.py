@@ -19,7 +19,10 @@ SHORT_OPEN_VECTOR = [[1.3, 0, 0], [0.2, 1.25, 0], [0.1, 0.3, 0.7]]
 
 
 def structures_for(model: Model, seed: int = 0) -> dict[str, Atoms]:
-    """A molecule, two crystals in cells smaller than most cutoffs, a slab and a wire, rattled; they carry conditions."""
+    """A molecule, two crystals in cells smaller than most cutoffs, a slab and a wire, rattled; they carry conditions.
+
+    Molecules of one to five atoms for a model that answers for nothing else.
+    """
     rng = np.random.default_rng(seed)
     elements = rng.choice(model.elements, size=min(4, len(model.elements)), replace=False)
     bond = min(2.2 * float(np.mean(covalent_radii[elements])), 0.6 * model.cutoff)  # Å
@@ -35,6 +38,13 @@ def structures_for(model: Model, seed: int = 0) -> dict[str, Atoms]:
                 break
         return atoms
 
+    if model.molecular:
+        return {
+            "molecule": made(MOLECULE),
+            "three atoms": made(MOLECULE[:3]),
+            "dimer": made(MOLECULE[:2]),
+            "atom": made(MOLECULE[:1]),
+        }
     return {
         "molecule": made(MOLECULE),
         "sheared crystal": made([[0, 0, 0], [0.6, 0.65, 0.55]], SHEARED, True),

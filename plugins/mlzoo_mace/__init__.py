@@ -16,9 +16,9 @@ from mlzoo_mace.training import TRAINING
 
 
 def build(config: MaceConfig) -> Any:
-    from mlzoo_mace.model import Mace  # torch layers load only when a model is built
+    from mlzoo_mace.model import DielectricMace, Mace  # torch layers load only when a model is built
 
-    return Mace(config)
+    return Mace(config) if config.energy else DielectricMace(config)
 
 
 def _reader(name: str, sniff: Any, module: str) -> Reader:

@@ -171,6 +171,13 @@ class Readout(_Frozen):
         return self
 
 
+class TensorReadout(_Frozen):
+    """From one irrep of a layer's features to its part of an output; linear, or through channels with a gate each."""
+
+    hidden: Width | None = None
+    gates: Activation = Activation()  # of linear maps of the scalars, which are zero where a layer has none
+
+
 class Layer(_Frozen):
     """One interaction, one product, and what is read from them."""
 
@@ -191,6 +198,7 @@ class Layer(_Frozen):
     node_gates: bool = False  # factors from the contracted scalars on all that was contracted
     soft_norm: float | None = Field(default=None, gt=0)  # x / (1 + n sus(n)), n = |x|/sqrt(2l+1)/soft_norm
     readout: Readout | None = Readout()
+    tensor_readouts: dict[IrrepName, TensorReadout] = {}
 
     @property
     def reads_features(self) -> bool:
@@ -214,6 +222,9 @@ class Layer(_Frozen):
             raise ValueError(f"messages={self.messages} have no 0e, which a gate needs")
         if self.gate and self.mix_elements:
             raise ValueError("gate and mix_elements are both maps behind the messages. Take one of them.")
+        unread = set(self.tensor_readouts) - set(self.outputs)
+        if unread:
+            raise ValueError(f"outputs={self.outputs} have no {', '.join(sorted(unread))}, which tensor_readouts read")
         if isinstance(self.contraction, Contraction):
             given = {coupling.irrep for coupling in self.contraction.couplings}
             for one, other in ((set(self.outputs), given), (given, set(self.outputs))):
@@ -277,7 +288,11 @@ class Charges(_Frozen):
 
 
 class MaceConfig(_Frozen):
-    """All of it. Energy of an atom: E0 + shift + scale (readouts + ZBL), Coulomb energy not scaled."""
+    """All of it. Energy of an atom: E0 + shift + scale (readouts + ZBL), Coulomb energy not scaled.
+
+    Dipole: sum of vectors read at atoms (``1o``) and of charges times positions. Polarizability: sum of traces (``0e``)
+    and traceless tensors (``2e``).
+    """
 
     elements: tuple[Annotated[int, Field(ge=1, le=118)], ...] = Field(min_length=1)  # atomic numbers, ascending
     cutoff: float = Field(gt=0)  # Å
@@ -291,6 +306,39 @@ class MaceConfig(_Frozen):
     layers: tuple[Layer, ...] = Field(min_length=1)
     zbl: ZBL | None = None
     charges: Charges | None = None
+    energy: bool = True
+    dipole: bool = False
+    polarizability: bool = False
+
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """What readouts of scalars give, in this order."""
+        there = {"energy": self.energy, "charge": self.charges is not None, "trace": self.polarizability}
+        return tuple(name for name, said in there.items() if said)
+
+    @property
+    def tensors(self) -> Irreps:
+        """What readouts of tensors give."""
+        return (*(("1o",) if self.dipole else ()), *(("2e",) if self.polarizability else ()))
+
+    @model_validator(mode="after")
+    def _outputs(self) -> MaceConfig:
+        if not self.scalars and not self.tensors:
+            raise ValueError("energy=False, and nothing else to predict. Ask for a dipole or a polarizability.")
+        for layer in self.layers:
+            if layer.readout and not self.scalars:
+                raise ValueError(
+                    "no scalar is predicted, but a layer has a readout of scalars. Set its readout to None."
+                )
+            if unasked := set(layer.tensor_readouts) - set(self.tensors):
+                raise ValueError(f"nothing that is predicted is read from {', '.join(sorted(unasked))}")
+        if not self.energy and (self.zbl or self.embedding.readout or (self.charges and self.charges.coulomb_cutoff)):
+            raise ValueError("energy=False, but zbl, embedding.readout and charges.coulomb_cutoff are of an energy")
+        if self.tensors and len(self.heads) > 1:
+            raise ValueError(f"a dipole or polarizability has one head, not {len(self.heads)}")
+        if self.energy and self.charges and self.dipole:
+            raise ValueError("a dipole of charges needs energy=False: an energy must not see positions")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> MaceConfig:
@@ -302,7 +350,7 @@ class MaceConfig(_Frozen):
             raise ValueError(f"default_head={self.default_head!r} is none of the heads {', '.join(self.heads)}")
         if self.layers[0].inputs != ("0e",):
             raise ValueError(f"the first layer's inputs={self.layers[0].inputs}: what is embedded are scalars, 0e")
-        if not any(layer.readout for layer in self.layers):
+        if self.energy and not any(layer.readout for layer in self.layers):
             raise ValueError("no layer has a readout, so there is no energy. Give the last one a `readout`.")
         for before, after in zip(self.layers, self.layers[1:], strict=False):
             if (before.outputs, before.channels) != (after.inputs, after.input_channels):

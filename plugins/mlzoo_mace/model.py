@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from e3nn import o3
 from jaxtyping import Float, Int
@@ -11,39 +9,18 @@ from torch import Tensor, nn
 
 from mlzoo.conditions import Condition
 from mlzoo.graph import Edges, Graph
-from mlzoo.model import EnergyModel, Model
+from mlzoo.model import EnergyModel, Model, PropertyModel
 from mlzoo.nn.constants import KeepsFloat64
-from mlzoo.nn.segments import mean_per_segment
-from mlzoo.properties import Property
-from mlzoo_mace.config import MaceConfig, Readout
+from mlzoo.properties import CHARGES, DIPOLE, POLARIZABILITY, Property
+from mlzoo_mace.config import IrrepName, MaceConfig, Readout, degree
 from mlzoo_mace.convolution import Directions, Geometry
+from mlzoo_mace.dielectric import Polarizability, dipole, sum_to_total
 from mlzoo_mace.embedding import NodeEmbedding
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.pair_terms import ZBLRepulsion, coulomb
-from mlzoo_mace.radial import RadialBasis, activate
-
-CHARGES = Property("charges", "e", "atom", "partial charges; they sum to the total charge")
-
-
-class ReadoutBlock(nn.Module):
-    """From scalars to ``targets`` numbers for each head."""
-
-    def __init__(self, by: Readout, channels: int, heads: int, targets: int):
-        super().__init__()
-        self.by = by
-        hidden = [by.hidden] * by.layers if by.hidden else []
-        widths = [channels, *hidden, targets]
-        self.weights = nn.ParameterList(torch.randn(heads, a, b) / a**0.5 for a, b in itertools.pairwise(widths))
-        # the first map has no bias
-        self.biases = nn.ParameterList(torch.zeros(heads, width) for width in widths[2:]) if by.bias else None
-
-    def forward(self, scalars: Float[Tensor, "A C"]) -> Float[Tensor, "A H T"]:
-        x = torch.einsum("ac,hcm->ahm", scalars, self.weights[0])
-        for layer in range(1, len(self.weights)):
-            x = torch.einsum("ahm,hmn->ahn", activate(x, self.by.activation), self.weights[layer])
-            x = x if self.biases is None else x + self.biases[layer - 1]
-        return x
+from mlzoo_mace.radial import RadialBasis
+from mlzoo_mace.readout import ReadoutBlock, TensorReadoutBlock
 
 
 class EnergyTable(KeepsFloat64):
@@ -66,44 +43,47 @@ class EnergyTable(KeepsFloat64):
         return references[head, elements] + shift[head] + scale[head] * learned
 
 
-class Mace(EnergyModel):
-    """Embedding, layers with their readouts, and what is added to them."""
+class MaceNetwork(Model):
+    """Embedding, layers, and what is read from them at each atom."""
 
     index_of: Tensor
+    outputs: tuple[Property, ...]
 
     def __init__(self, config: MaceConfig):
         super().__init__()
         self.config = config
         self.cutoff, self.elements = config.cutoff, config.elements
-        self.smoothness = "forces"
-        heads, elements = len(config.heads), len(config.elements)
+        elements = len(config.elements)
         index_of = torch.full((119,), -1)
         index_of[list(config.elements)] = torch.arange(elements)
         self.register_buffer("index_of", index_of, persistent=False)
         self.conditions = self._conditions(config)
-        self.intensive_conditions = frozenset(each.condition for each in config.embedding.conditions)
         self.radial = RadialBasis(config)
         self.embedding = NodeEmbedding(config.embedding, elements, config.layers[0].input_channels)
         self.layers = nn.ModuleList(MaceLayer(layer, config) for layer in config.layers)
-        targets = 2 if config.charges else 1
         self.readouts = nn.ModuleDict(
             {
-                str(index): ReadoutBlock(layer.readout, layer.channels, heads, targets)
+                str(index): ReadoutBlock(layer.readout, layer.channels, len(config.heads), len(config.scalars))
                 for index, layer in enumerate(config.layers)
                 if layer.readout
             }
         )
-        if config.embedding.readout:
-            self.embedding_readout = ReadoutBlock(Readout(), config.layers[0].input_channels, heads, 1)
-        self.table = EnergyTable(heads, elements)
-        if config.zbl:
-            self.zbl = ZBLRepulsion(config.zbl, config.elements)
-        if config.charges:
-            self.outputs = (CHARGES,)
-            self.local = False  # what is missing to the total charge is spread over the structure
-            self.long_range_cutoff = config.charges.coulomb_cutoff
-            if self.long_range_cutoff:
-                self.smoothness = "none"
+        self.tensor_readouts = nn.ModuleDict(
+            {
+                str(index): nn.ModuleDict(
+                    {
+                        irrep: TensorReadoutBlock(by, irrep, layer.channels)
+                        for irrep, by in layer.tensor_readouts.items()
+                    }
+                )
+                for index, layer in enumerate(config.layers)
+                if layer.tensor_readouts
+            }
+        )
+        if config.polarizability:
+            self.polarizability = Polarizability()
+        asked = {CHARGES: config.charges is not None, DIPOLE: config.dipole, POLARIZABILITY: config.polarizability}
+        self.outputs = tuple(each for each, said in asked.items() if said)
 
     @staticmethod
     def _conditions(config: MaceConfig) -> tuple[Condition, ...]:
@@ -114,48 +94,38 @@ class Mace(EnergyModel):
             known.append(Condition("head", config.default_head, config.heads))
         return tuple(known)
 
-    @property
-    def reference_energies(self) -> dict[int, tuple[float, ...]]:
-        columns = self.table.references.T.tolist()
-        return {z: tuple(energies) for z, energies in zip(self.elements, columns, strict=True)}
-
-    def inference_form(self) -> Model | None:
-        first = next(self.parameters())
-        if first.device.type != "cpu":
-            return None
-        from mlzoo_mace.kernels.inference import FrozenMace  # compiles at its first call
-
-        return FrozenMace(self, splined=first.dtype == torch.float32)
-
-    def forward(self, graph: Graph) -> dict[str, Tensor]:
-        elements = self.index_of[graph.atomic_numbers]  # (A,)
-        head = self._head(graph)  # (A,)
-        first = self.embedding(elements, graph)  # (A, C)
-        lengths, geometry = self._geometry(graph, elements)
-        read = first.new_zeros(graph.n_atoms, 2 if self.config.charges else 1, dtype=torch.float64)
-        for index, features in enumerate(self._features(first, elements, geometry)):
-            if str(index) in self.readouts:
-                read = read + _of_head(self.readouts[str(index)](features["0e"][:, 0]), head).double()
-        learned = read[:, 0]
-        if self.config.zbl:
-            ends = elements[geometry.senders], elements[geometry.receivers]
-            learned = learned + self.zbl(lengths, *ends, geometry.receivers, graph.n_atoms).double()
-        energies = self.table(learned, head, elements)
-        if self.config.embedding.readout:
-            energies = energies + _of_head(self.embedding_readout(first), head)[:, 0].double()
-        if not self.config.charges:
-            return {"energies": energies}
-        charges = self._charges(read[:, 1], graph)
-        if graph.long_range is not None and self.long_range_cutoff:
-            far = graph.long_range
-            energies = energies + coulomb(charges, far.lengths.double(), far.senders, far.receivers)
-        return {"energies": energies, "charges": charges}
-
     def descriptors(self, graph: Graph) -> list[Features]:
         """Features of the atoms behind each layer."""
         elements = self.index_of[graph.atomic_numbers]
         _, geometry = self._geometry(graph, elements)
         return self._features(self.embedding(elements, graph), elements, geometry)
+
+    def _read(self, every: list[Features], head: Int[Tensor, "A"]) -> dict[IrrepName, Tensor]:
+        """Sums over layers in float64: scalars (A, T), and tensors (A, 2l+1)."""
+        like = next(iter(every[0].values()))
+        read = {"0e": like.new_zeros(len(like), len(self.config.scalars), dtype=torch.float64)} | {
+            irrep: like.new_zeros(len(like), 2 * degree(irrep) + 1, dtype=torch.float64)
+            for irrep in self.config.tensors
+        }
+        for index, features in enumerate(every):
+            if str(index) in self.readouts:
+                read["0e"] = read["0e"] + _of_head(self.readouts[str(index)](features["0e"][:, 0]), head).double()
+            if str(index) in self.tensor_readouts:
+                for irrep, readout in self.tensor_readouts[str(index)].items():  # type: ignore[operator]
+                    read[irrep] = read[irrep] + readout(features).double()
+        return read
+
+    def _others(self, read: dict[IrrepName, Tensor], graph: Graph) -> dict[str, Tensor]:
+        """What is predicted besides energies."""
+        scalars = dict(zip(self.config.scalars, read["0e"].unbind(dim=1), strict=True))
+        found: dict[str, Tensor] = {}
+        if self.config.charges:
+            found["charges"] = sum_to_total(scalars["charge"], graph)  # (A,)
+        if self.config.dipole:
+            found["dipole"] = dipole(read["1o"], graph, found.get("charges"))  # (S, 3)
+        if self.config.polarizability:
+            found["polarizability"] = self.polarizability(scalars["trace"], read["2e"], graph)  # (S, 3, 3)
+        return found
 
     def _features(self, first: Float[Tensor, "A C"], elements: Int[Tensor, "A"], edges: Directions) -> list[Features]:
         nodes: Features = {"0e": first[:, None]}
@@ -188,13 +158,67 @@ class Mace(EnergyModel):
             return torch.zeros_like(graph.structure_index)
         return graph.conditions["head"][graph.structure_index]
 
-    @staticmethod
-    def _charges(raw: Float[Tensor, "A"], graph: Graph) -> Float[Tensor, "A"]:
-        """Shifted by the same amount each, so that they sum to the charge of the structure."""
-        total = graph.conditions["charge"]
-        sizes = torch.bincount(graph.structure_index, minlength=graph.n_structures)
-        excess = mean_per_segment(raw, graph.structure_index, graph.n_structures) - total / sizes
-        return raw - excess[graph.structure_index]
+
+class Mace(MaceNetwork, EnergyModel):
+    """Energies, and what else is read."""
+
+    def __init__(self, config: MaceConfig):
+        super().__init__(config)
+        self.smoothness = "forces"
+        self.intensive_conditions = frozenset(each.condition for each in config.embedding.conditions)
+        heads, elements = len(config.heads), len(config.elements)
+        if config.embedding.readout:
+            self.embedding_readout = ReadoutBlock(Readout(), config.layers[0].input_channels, heads, 1)
+        self.table = EnergyTable(heads, elements)
+        if config.zbl:
+            self.zbl = ZBLRepulsion(config.zbl, config.elements)
+        if config.charges:
+            self.local = False  # what is missing to the total charge is spread over the structure
+            self.long_range_cutoff = config.charges.coulomb_cutoff
+            if self.long_range_cutoff:
+                self.smoothness = "none"
+
+    @property
+    def reference_energies(self) -> dict[int, tuple[float, ...]]:
+        columns = self.table.references.T.tolist()
+        return {z: tuple(energies) for z, energies in zip(self.elements, columns, strict=True)}
+
+    def inference_form(self) -> Model | None:
+        first = next(self.parameters())
+        if first.device.type != "cpu":
+            return None
+        from mlzoo_mace.kernels.inference import FrozenMace  # compiles at its first call
+
+        return FrozenMace(self, splined=first.dtype == torch.float32)
+
+    def forward(self, graph: Graph) -> dict[str, Tensor]:
+        elements = self.index_of[graph.atomic_numbers]  # (A,)
+        head = self._head(graph)  # (A,)
+        first = self.embedding(elements, graph)  # (A, C)
+        lengths, geometry = self._geometry(graph, elements)
+        read = self._read(self._features(first, elements, geometry), head)
+        learned = read["0e"][:, 0]
+        if self.config.zbl:
+            ends = elements[geometry.senders], elements[geometry.receivers]
+            learned = learned + self.zbl(lengths, *ends, geometry.receivers, graph.n_atoms).double()
+        energies = self.table(learned, head, elements)
+        if self.config.embedding.readout:
+            energies = energies + _of_head(self.embedding_readout(first), head)[:, 0].double()
+        others = self._others(read, graph)
+        if graph.long_range is not None and self.long_range_cutoff:
+            far = graph.long_range
+            energies = energies + coulomb(others["charges"], far.lengths.double(), far.senders, far.receivers)
+        return {"energies": energies, **others}
+
+
+class DielectricMace(MaceNetwork, PropertyModel):
+    """Dipole, polarizability and charges, without an energy."""
+
+    def forward(self, graph: Graph) -> dict[str, Tensor]:
+        elements = self.index_of[graph.atomic_numbers]
+        _, geometry = self._geometry(graph, elements)
+        every = self._features(self.embedding(elements, graph), elements, geometry)
+        return self._others(self._read(every, self._head(graph)), graph)
 
 
 def _of_head(values: Float[Tensor, "A H T"], head: Int[Tensor, "A"]) -> Float[Tensor, "A T"]:

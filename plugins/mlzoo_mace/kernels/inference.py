@@ -154,7 +154,7 @@ class FrozenLayer(MaceLayer):
             return
         maps = self.linear.weights
         self.directly = _mix({irrep: maps[irrep] @ up for irrep, up in following.up.weights.items()})
-        read = {"0e", *(following.by.outputs if following.by.residual != "none" else ())}
+        read = {"0e", *self.by.tensor_readouts, *(following.by.outputs if following.by.residual != "none" else ())}
         self.linear = _mix({irrep: maps[irrep] for irrep in maps if irrep in read})
 
     def onward(self, products: Features, nodes: Features) -> Features:

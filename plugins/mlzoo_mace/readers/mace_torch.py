@@ -20,24 +20,35 @@ from mlzoo_mace.config import (
     Activation,
     Agnesi,
     Bessel,
+    Charges,
     Chebyshev,
     Embedding,
     Gaussian,
+    IrrepName,
     Layer,
     MaceConfig,
     PolynomialEnvelope,
     Radial,
+    Readout,
     SoftTransform,
+    TensorReadout,
     natural,
 )
 from mlzoo_mace.readers.e3nn_maps import Tensors, irreps, scalars, under
+from mlzoo_mace.readers.mace_torch_dielectric import (
+    FIXED_CHARGES,
+    OUTPUTS,
+    Outputs,
+    read_basis,
+    read_dielectric_readout,
+)
 from mlzoo_mace.readers.mace_torch_embedding import read_conditions
 from mlzoo_mace.readers.mace_torch_layers import read_layer
 from mlzoo_mace.readers.mace_torch_products import read_readout
 from mlzoo_mace.readers.sniffs import class_of
 from mlzoo_mace.readers.torch_modules import Module, NotUnderstood, said
 
-MODELS = ("MACE", "ScaleShiftMACE")
+MODELS = ("MACE", "ScaleShiftMACE", *OUTPUTS)
 LONG_RANGE = {  # classes whose energy has a part that our networks do not have, and where it is computed
     "PolarMACE": "charges and multipoles of the atoms and their field over all distances. mace-torch computes it, "
     "`mace_polar`; of charge and spin `mace-omol-0-extra-large` knows too, within its cutoff",
@@ -72,7 +83,8 @@ def read(path: Path) -> ReadWeights:
             f"{path} is no mace-torch model as we know them ({type(error).__name__}: {str(error)[:500]}). "
             "Compare its size and sha256 with those of the source."
         ) from error
-    return ReadWeights(config, state, {"sha256": {path.name: sha256(path)}, "class": model.kind}, dtype=dtype)
+    notices = (FIXED_CHARGES,) if config.dipole and not config.charges else ()
+    return ReadWeights(config, state, {"sha256": {path.name: sha256(path)}, "class": model.kind}, notices, dtype)
 
 
 def _read(model: Module) -> tuple[MaceConfig, Tensors, str]:
@@ -84,14 +96,22 @@ def _read(model: Module) -> tuple[MaceConfig, Tensors, str]:
     inversion = not model.says("use_so3", False)
     radial, radial_state = _radial(model, elements)
     embedding, state = _embedding(model, len(heads))
-    state |= under("radial", radial_state) | under("table", _table(model, len(heads), len(elements)))
+    state |= under("radial", radial_state)
+    outputs = OUTPUTS.get(model.kind)
+    if outputs is None or outputs.energy:
+        state |= under("table", _table(model, len(heads), len(elements)))
+    if outputs and outputs.polarizability:
+        state |= read_basis(model)
     layers: list[Layer] = []
     for index, (interaction, product, block) in enumerate(_layers(model)):
-        readout, readout_state = read_readout(block, len(heads)) if block else (None, {})
+        readout, tensor_readouts, read = _readouts(block, len(heads), outputs)
         given = layers[-1].outputs if layers else natural(0)
-        layer, layer_state = read_layer(interaction, product, readout, len(elements), given)
+        layer, layer_state = read_layer(interaction, product, readout, tensor_readouts, len(elements), given)
         layers.append(layer)
-        state |= under(f"layers.{index}", layer_state) | under(f"readouts.{index}", readout_state)
+        state |= under(f"layers.{index}", layer_state)
+        for name, tensor in read.items():
+            part, _, rest = name.partition(".")
+            state[f"{part}.{index}.{rest}"] = tensor
     zbl, zbl_state = _zbl(model, elements) if model.has("pair_repulsion_fn") else (None, {})
     config = MaceConfig(
         elements=elements,
@@ -105,6 +125,10 @@ def _read(model: Module) -> tuple[MaceConfig, Tensors, str]:
         embedding=embedding,
         layers=tuple(layers),
         zbl=zbl,
+        energy=outputs is None or outputs.energy,
+        charges=Charges() if outputs and outputs.charges else None,
+        dipole=outputs is not None,
+        polarizability=outputs is not None and outputs.polarizability,
     )
     ignored = next(model.unread(), None)
     if ignored is not None:
@@ -121,6 +145,18 @@ def _layers(model: Module) -> list[tuple[Module, Module, Module | None]]:
             raise NotUnderstood(f"{len(readouts)} readouts of {len(interactions)} layers")
         readouts.insert(0, None)
     return list(zip(interactions, products, readouts, strict=True))
+
+
+def _readouts(
+    block: Module | None, heads: int, outputs: Outputs | None
+) -> tuple[Readout | None, dict[IrrepName, TensorReadout], Tensors]:
+    """Of a layer; tensors under ``readouts`` and ``tensor_readouts``."""
+    if block is None:
+        return None, {}, {}
+    if outputs:
+        return read_dielectric_readout(block, outputs)
+    readout, state = read_readout(block, heads)
+    return readout, {}, under("readouts", state)
 
 
 def _default(heads: tuple[str, ...]) -> str | None:
@@ -208,7 +244,7 @@ def _embedding(model: Module, heads: int) -> tuple[Embedding, Tensors]:
 def _table(model: Module, heads: int, elements: int) -> Tensors:
     energies = model.child("atomic_energies_fn", "AtomicEnergiesBlock").tensor("atomic_energies")
     state = {"references": energies.reshape(heads, elements)}
-    if model.kind == "MACE":
+    if model.kind != "ScaleShiftMACE":
         ones = torch.ones(heads, dtype=torch.float64)
         return state | {"scale": ones, "shift": torch.zeros_like(ones)}
     module = model.child("scale_shift", "ScaleShiftBlock")

@@ -11,7 +11,18 @@ from typing import Literal
 
 import torch
 
-from mlzoo_mace.config import Activation, Gate, IrrepName, Irreps, Layer, RadialMLP, Readout, degree, natural
+from mlzoo_mace.config import (
+    Activation,
+    Gate,
+    IrrepName,
+    Irreps,
+    Layer,
+    RadialMLP,
+    Readout,
+    TensorReadout,
+    degree,
+    natural,
+)
 from mlzoo_mace.convolution import Path, paths
 from mlzoo_mace.readers.e3nn_maps import (
     Tensors,
@@ -45,7 +56,12 @@ OTHER_SIGN = frozenset(
 
 
 def read_layer(
-    interaction: Module, product: Module, readout: Readout | None, elements: int, given: Irreps
+    interaction: Module,
+    product: Module,
+    readout: Readout | None,
+    tensor_readouts: dict[IrrepName, TensorReadout],
+    elements: int,
+    given: Irreps,
 ) -> tuple[Layer, Tensors]:
     """One layer, and its tensors by their names in it. Of what it takes only those irreps count that are ``given``."""
     kind = interaction.kind
@@ -120,6 +136,7 @@ def read_layer(
         residual=residual,
         contraction=contraction,
         readout=readout,
+        tensor_readouts=tensor_readouts,
     )
     return layer, state
 
