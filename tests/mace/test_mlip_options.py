@@ -13,7 +13,7 @@ from ase import Atoms
 import mlzoo
 
 PLACE = Path(__file__).parents[1] / "reference"
-REFERENCES = {generation: json.loads((PLACE / f"mlip_options_{generation}.json").read_text()) for generation in (1,)}
+REFERENCES = {generation: json.loads((PLACE / f"mlip_options_{generation}.json").read_text()) for generation in (1, 2)}
 CASES = [(generation, network) for generation, each in REFERENCES.items() for network in each["networks"]]
 
 
