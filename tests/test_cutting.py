@@ -26,8 +26,20 @@ MLIP = [
     "v02_gate_nodes",
     "v02_gaunt_sc_mp",
 ]
+LIKE_OTHERS = (
+    "large-like-l2",
+    "mp0-medium-like",
+    "mp0-small-like",
+    "mace01_swa",
+    "mace02_com1",
+    "mace02_com2",
+    "mace02_com3",
+)
 FILES = [
-    *(f"{name}.model" for name in MACE_TORCH),
+    *(
+        pytest.param(f"{name}.model", marks=pytest.mark.long if name.endswith(LIKE_OTHERS) else ())
+        for name in MACE_TORCH
+    ),
     *(f"mlip/{name}.zip" for name in MLIP),
     *("matgl/M3GNet-MP-2021.2.8-PES", "matgl/MEGNet-MP-2018.6.1-Eform"),
 ]
