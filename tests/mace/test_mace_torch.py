@@ -167,8 +167,6 @@ REFUSED = {
         of_class("interactions.1", f"{BLOCKS}.AgnosticResidualNonlinearInteractionBlock"),
         r"interactions\.1 is of the class AgnosticResidualNonlinearInteractionBlock",
     ),
-    "long range": (of_class("", "mace.modules.extensions.MACELES"), "a model of the class MACELES; mlzoo reads MACE"),
-    "polar": (of_class("", "mace.modules.extensions.PolarMACE"), "a model of the class PolarMACE; mlzoo reads MACE"),
     "radial functions": (of_class("radial_embedding.bessel_fn", f"{RADIAL}.Splines"), "Splines; mlzoo reads BesselB"),
     "envelope": (of_class("radial_embedding.cutoff_fn", f"{RADIAL}.Cosine"), "Cosine; mlzoo reads PolynomialCutoff"),
     "transform": (of_class("radial_embedding.distance_transform", f"{RADIAL}.Log"), "Log; mlzoo reads AgnesiTransform"),
