@@ -56,7 +56,7 @@ class TestFolder:
     def test_its_checks_hold(self, predictor):
         assert all(each.holds for each in predictor.verify())
         exact = checks.compare(predictor.in_float64(), read_json(FOLDER / "checks.json"))
-        assert max(each.largest for each in exact) < 1e-11
+        assert max(each.largest for each in exact) < 1e-10  # eV; another CPU adds in another order
 
     def test_it_is_found_by_name_and_sees_only_neighbours(self, predictor):
         assert predictor.provenance["source"] == "package:mlzoo/embedded/mace-xtb-organic"
