@@ -24,6 +24,8 @@ def complete(fields: Mapping[str, Any], known: Statistics) -> Mapping[str, Any]:
     if "charges" in known.targets:
         own["charges"] = {}
     if isinstance(fields.get("layers"), list):
+        if fields.get("energy") is False:
+            raise InvalidTraining("model.config.energy=False: mlzoo trains MACE on energies. Leave it out.")
         return {**own, **fields}
     return {**own, **Design(**fields).config()}
 

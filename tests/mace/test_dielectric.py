@@ -1,8 +1,10 @@
 """Dipoles and polarizabilities: mace-torch's numbers from files that it wrote, and what holds for any of them."""
 
 import base64
+import copy
 import json
 import lzma
+from functools import cache
 from pathlib import Path
 
 import ase.io
@@ -15,9 +17,15 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from typer.testing import CliRunner
 
 import mlzoo
+from mlzoo import inert_pickle
 from mlzoo.cli import app
-from mlzoo.errors import PredictionError, UnsupportedProperty
-from mlzoo.testing import ArchitectureContract, PropertyContract
+from mlzoo.errors import PredictionError, UnreadableFile, UnsupportedProperty
+from mlzoo.testing import PropertyContract
+from mlzoo.testing.cells import Cells
+from mlzoo.testing.handling import Handling
+from mlzoo.testing.symmetry import Symmetry
+from mlzoo_mace.config import MaceConfig
+from mlzoo_mace.readers import mace_torch
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference/mace_dielectric.json").read_text())
 NETWORKS = REFERENCE["networks"]
@@ -34,9 +42,12 @@ def files(tmp_path_factory) -> dict[str, Path]:
     return {name: folder / f"{name}.model" for name in NETWORKS}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def load(files):
-    return lambda name, **how: mlzoo.load(files[name], **{"dtype": "float64", "device": "cpu", "exact": True} | how)
+    """Each network once, in float64 and its plain form unless told otherwise."""
+    return cache(
+        lambda name, dtype="float64", exact=True: mlzoo.load(files[name], dtype=dtype, device="cpu", exact=exact)
+    )
 
 
 def structure(name: str) -> Atoms:
@@ -113,17 +124,18 @@ class TestDielectric(OnFile, PropertyContract):
     network = "dielectric"
 
 
-class TestEnergyAndDipoles(OnFile, ArchitectureContract):
+class TestEnergyAndDipoles(OnFile, Symmetry, Cells, Handling):
+    """As far as a dipole stands beside the energy; the energy itself is that of any MACE."""
+
     network = "energy and dipoles"
 
 
 def test_the_last_layer_of_mace_torchs_dipoles_says_nothing_with_silu(load):
     """It hands on vectors only, and gates of no scalars are silu(0) = 0."""
-    model, atoms = load("dipoles"), structure("ethanol")
+    model, atoms = copy.deepcopy(load("dipoles")), structure("ethanol")
     before = model.predict(atoms)["dipole"]
-    last = model.model.layers[-1]
     with torch.no_grad():
-        for parameter in last.parameters():
+        for parameter in model.model.layers[-1].parameters():
             parameter.normal_()
     assert (model.predict(atoms)["dipole"] == before).all()
 
@@ -197,6 +209,62 @@ def test_beside_an_energy_it_is_refused_where_it_is_asked_for(load):
     assert atoms.get_potential_energy() == pytest.approx(crystal["energy"], abs=1e-9)
     with pytest.raises(UnsupportedProperty, match="has no dipole as"):
         atoms.get_dipole_moment()
+
+
+# What is refused
+
+
+def child(record, path):
+    for name in path.split("."):
+        record = record.state["_modules"][name]
+    return record
+
+
+REFUSED = {
+    "a switch that takes a scalar for a vector": (
+        lambda model: model.state.update(use_polarizability=False),
+        "use_polarizability is False, of which mlzoo knows True only",
+    ),
+    "another basis": (
+        lambda model: model.state["_buffers"].update(change_of_basis=torch.ones(6, 3, 3)),
+        "change_of_basis is not the basis of symmetric matrices",
+    ),
+    "vectors before scalars": (
+        lambda model: child(model, "readouts.1").state.update(hidden_irreps="4x1o+5x0e+2x2e"),
+        r"readouts\.1 has other hidden features than its gate gives",
+    ),
+    "a readout of another class": (
+        lambda model: child(model, "readouts.0").state.update(irreps_out="1x0e+1x1o"),
+        r"readouts\.0 does not give what a model of its class predicts",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_file_that_says_something_else_is_refused(files, monkeypatch, case):
+    change, reason = REFUSED[case]
+    model = inert_pickle.load(files["dielectric"], mace_torch.RECORDS)
+    change(model)
+    monkeypatch.setattr(mace_torch.inert_pickle, "load", lambda *_, **__: model)
+    with pytest.raises(UnreadableFile, match=reason):
+        mace_torch.read(files["dielectric"])
+
+
+@pytest.mark.parametrize(
+    ("network", "change", "reason"),
+    [
+        ("dielectric", {"heads": ("a", "b"), "default_head": "a"}, "a dipole or polarizability has one head, not 2"),
+        ("dielectric", {"energy": True}, "an energy must not see positions"),
+        ("dielectric", {"charges": {"coulomb_cutoff": 9.0}}, "are of an energy"),
+        ("dielectric", {"polarizability": False}, "nothing that is predicted is read from 2e"),
+        ("dipoles", {"dipole": False}, "nothing else to predict"),
+        ("energy and dipoles", {"energy": False}, "a layer has a readout of scalars"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(load, network, change, reason):
+    fields = load(network).model.config.model_dump()
+    with pytest.raises(ValueError, match=reason):
+        MaceConfig(**fields | change)
 
 
 # As users meet them
