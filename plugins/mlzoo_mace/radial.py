@@ -103,17 +103,18 @@ class RadialBasis(KeepsFloat64):
         if self.by.transform is not None:
             assert self.radii is not None
             d = transformed(lengths, (self.radii[senders] + self.radii[receivers]).to(lengths.dtype), self.by.transform)
-        basis = self.by.amplitude * self._functions(d)  # (E, K)
+        basis = self._functions(d)  # (E, K)
         return basis * cut[:, None] if self.by.envelope_on == "basis" else basis, cut
 
     def _functions(self, d: Float[Tensor, "E"]) -> Float[Tensor, "E K"]:
+        amplitude = self.by.amplitude
         if isinstance(self.by.functions, Gaussian):
             assert self.centres is not None
-            return torch.exp(-0.5 * ((d[:, None] - self.centres.to(d.dtype)) / self.by.functions.width) ** 2)
+            return amplitude * torch.exp(-0.5 * ((d[:, None] - self.centres.to(d.dtype)) / self.by.functions.width) ** 2)
         if isinstance(self.by.functions, Bessel):
             assert self.frequencies is not None
-            return torch.sin(d[:, None] * self.frequencies.to(d.dtype)) / d[:, None]
-        return chebyshev(d, self.by.count)
+            return amplitude * torch.sin(d[:, None] * self.frequencies.to(d.dtype)) / d[:, None]
+        return amplitude * chebyshev(d, self.by.count)
 
 
 class RadialPerceptron(nn.Module):
