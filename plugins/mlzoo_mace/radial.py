@@ -110,7 +110,9 @@ class RadialBasis(KeepsFloat64):
         amplitude = self.by.amplitude
         if isinstance(self.by.functions, Gaussian):
             assert self.centres is not None
-            return amplitude * torch.exp(-0.5 * ((d[:, None] - self.centres.to(d.dtype)) / self.by.functions.width) ** 2)
+            return amplitude * torch.exp(
+                -0.5 * ((d[:, None] - self.centres.to(d.dtype)) / self.by.functions.width) ** 2
+            )
         if isinstance(self.by.functions, Bessel):
             assert self.frequencies is not None
             return amplitude * torch.sin(d[:, None] * self.frequencies.to(d.dtype)) / d[:, None]
