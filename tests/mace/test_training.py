@@ -64,6 +64,7 @@ INTERACTIONS = ("plain", "density", "density_residual", "attention", "non_linear
 DESIGNS = [{name: value} for name, value in CHOICES.items()] + [{"interaction": kind} for kind in INTERACTIONS]
 
 
+@pytest.mark.long  # each choice by itself is tried below
 class TestDesignedWithEveryChoice(ArchitectureContract):
     @pytest.fixture
     def model(self):
