@@ -112,7 +112,9 @@ def test_a_number_that_has_no_default_has_to_be_given(files):
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("network", REFERENCE["networks"])
+@pytest.mark.parametrize(  # two options together are for make long
+    "network", [pytest.param(name, marks=pytest.mark.long if ", " in name else ()) for name in REFERENCE["networks"]]
+)
 def test_the_numbers_of_mace_torch(files, network):
     """By the plain form, and by those that answer and learn to what they promise of the plain one."""
     model = mlzoo.load(files / f"{network}.model", device="cpu", exact=True)
