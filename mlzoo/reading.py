@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mlzoo import registry, weights
 from mlzoo.checksums import sha256
+from mlzoo.conditions import COMMON
 from mlzoo.errors import PluginError, UnreadableFile
 from mlzoo.plugin import Reader
 from mlzoo.registry import Plugin
@@ -96,8 +97,11 @@ def _reader(path: Path) -> tuple[Plugin, Reader]:
 def _checked_options(reader: Reader, options: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, value in options.items():
         if name not in reader.options:
+            later = (
+                f" Say {name}={value!r} to calculator() or predict() of what load returns." if name in COMMON else ""
+            )
             raise UnreadableFile(
-                f"the {reader.name} reader has no option {name!r}. It has {', '.join(reader.options) or 'none'}."
+                f"the {reader.name} reader has no option {name!r}. It has {', '.join(reader.options) or 'none'}.{later}"
             )
         if reader.options[name] and value not in reader.options[name]:
             raise UnreadableFile(f"{name}={value!r} is not known. It is one of {', '.join(reader.options[name])}.")

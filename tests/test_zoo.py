@@ -115,3 +115,8 @@ def test_pytorchs_defaults_are_left_alone():
     before = (torch.get_default_dtype(), torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32)
     mlzoo.load("mace-xtb-organic", dtype="float64")
     assert before == (torch.get_default_dtype(), torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32)
+
+
+def test_a_condition_where_a_file_is_loaded_is_told_where_it_belongs(shared):
+    with pytest.raises(UnreadableFile, match=r"no option 'head'.* Say head='dft2' to calculator\(\) or predict\(\)"):
+        mlzoo.calculator(shared / "weights/mace-torch/multihead-like.model", head="dft2")
