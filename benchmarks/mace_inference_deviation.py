@@ -31,7 +31,7 @@ from mlzoo.model import Model
 from mlzoo_mace.kernels.inference import FrozenMace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from mace.references import MACE_TORCH, MLIP, mace_torch_answers, mace_torch_structures, mlip_answers, mlip_structures
+from mace.references import MACE_TORCH, MLIP, mace_torch_cases, mlip_answers, mlip_structures
 
 SHARED = Path(os.environ.get("MLZOO_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 ALLOWED = {"energies": 1e-6, "forces": 1e-5}  # eV, eV/Å
@@ -41,11 +41,8 @@ HEADINGS = "model", "structures", "largest force", "energy, float32", "forces, f
 def cases(name: str, conditions: set[str]) -> Iterator[tuple[Atoms, dict[str, Any]]]:
     """Structures of the references of a model, and what they are asked with."""
     if "/" in name:
-        for key in mace_torch_answers(SHARED, name):
-            structure, _, head = key.partition("@")
-            atoms = mace_torch_structures(SHARED, name.partition("/")[0])[structure].copy()
-            atoms.info = {key: value for key, value in atoms.info.items() if key in conditions}
-            yield atoms, {"head": head} if head else {}
+        for _, atoms, head, _ in mace_torch_cases(SHARED, name, conditions):
+            yield atoms, head
     else:
         for answer in mlip_answers(SHARED, name):
             head = {"head": answer.get("head", 0)} if "head" in conditions else {}

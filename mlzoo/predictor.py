@@ -17,6 +17,7 @@ from mlzoo import cards, checks, publish, weights
 from mlzoo.batching import Prediction, answer_in_batches, split
 from mlzoo.cards import Card
 from mlzoo.derivatives import check_properties, evaluate, hessian
+from mlzoo.elements import symbols
 from mlzoo.errors import (
     InvalidCondition,
     InvalidStructure,
@@ -297,8 +298,8 @@ class Predictor:
             return
         unknown = sorted({z for z in structure.atomic_numbers.tolist() if not self._known[z]})
         raise UnsupportedElement(
-            f"the structure contains {', '.join(chemical_symbols[z] for z in unknown)}, but {self.name} knows only "
-            f"{', '.join(chemical_symbols[z] for z in self.model.elements)}. Load a model that covers them."
+            f"the structure contains {', '.join(symbols(unknown))}, but {self.name} knows only "
+            f"{', '.join(symbols(self.model.elements))}. Load a model that covers them."
         )
 
     def check_conditions(self, conditions: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def bare(name: str, architecture: str, model: Model, terms: License = UNKNOWN) -> Card:
     """The card of a weight that came without one: it says what the network shows, and that the rest is not stated."""
-    from ase.data import chemical_symbols
+    from mlzoo.elements import symbols
 
     known = terms.id.lower() in KNOWN or terms.id == "unknown"
     licence = {} if known else {"license_name": terms.name, "license_link": terms.link or "not given"}
@@ -26,7 +26,7 @@ def bare(name: str, architecture: str, model: Model, terms: License = UNKNOWN) -
         **licence,  # type: ignore[arg-type]
         summary="A weight without a card.",
         architecture=architecture,
-        elements=tuple(chemical_symbols[z] for z in model.elements),
+        elements=symbols(model.elements),
         predicts={each.name: each.unit for each in model.predicts},
         theory="not stated",
         training_data="not stated",
@@ -54,9 +54,9 @@ def derived(card: Card, name: str) -> Card:
 
 def cut(card: Card, kept: Iterable[int]) -> Card:
     """The card of a weight that has been cut to some of its elements."""
-    from ase.data import chemical_symbols
+    from mlzoo.elements import symbols
 
-    left = tuple(chemical_symbols[z] for z in kept)
+    left = symbols(kept)
     note = f"Cut to {', '.join(left)} by mlzoo: for structures of these it gives what the whole model gives."
     return card.model_copy(update={"elements": left, "text": f"{note}\n\n{card.text}"})
 

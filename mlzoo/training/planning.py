@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ase.data import chemical_symbols
-
+from mlzoo.elements import symbols
 from mlzoo.errors import InvalidTraining
 from mlzoo.training.batches import EdgeBudget, PreparedSet
 from mlzoo.training.prepare import Ready
@@ -41,7 +40,7 @@ def plan(ready: Ready, settings: TrainSettings) -> dict[str, str]:
     )
     return {
         "model": f"{ready.architecture.name}, {sum(each.numel() for each in ready.model.parameters()):,} parameters",
-        "elements": " ".join(chemical_symbols[z] for z in ready.model.elements),
+        "elements": " ".join(symbols(ready.model.elements)),
         "learned from": f"{len(ready.train)} structures, {sum(ready.train.edges):,} edges",
         "validated with": f"{len(ready.validation)} structures, {sum(ready.validation.edges):,} edges",
         "ranks": f"{ranks}: {settings.devices} a node on {settings.num_nodes}",

@@ -35,9 +35,7 @@ class ModelSettings(Settings):
 
     architecture: str
     config: dict[str, Any] = {}
-    start_from: str | None = (
-        None  # a model, by name or path, whose weights it begins with; by lot where nothing is said
-    )
+    start_from: str | None = None  # a model, by name or path, whose weights it begins with; by lot without
 
 
 ReferenceKind = Literal["least_squares", "isolated", "given", "none"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 
 import torch
-from ase.data import chemical_symbols
 
-from mlzoo import zoo
+from mlzoo import elements, zoo
 from mlzoo.errors import InvalidTraining
 from mlzoo.model import Model
 from mlzoo.plugin import Architecture
@@ -26,7 +25,7 @@ def start(name: str, architecture: Architecture, known: Statistics) -> Predictor
         )
     if missing := set(known.elements) - set(found.model.elements):
         raise InvalidTraining(
-            f"model.start_from: {name} does not know {', '.join(chemical_symbols[z] for z in sorted(missing))}, which the "
+            f"model.start_from: {name} does not know {', '.join(elements.symbols(sorted(missing)))}, which the "
             "data contain. Begin with a model that does, or with none."
         )
     return found

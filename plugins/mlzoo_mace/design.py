@@ -12,13 +12,17 @@ from mlzoo_mace.config import Charges, Embedded, EmbeddedNumber, IrrepName, Irre
 if TYPE_CHECKING:
     from torch import Tensor
 
-SILU = 1.6791767923989418
-"""1/sqrt(E[silu(x)²]) for x of the normal distribution: keeps the second moment of what goes through at one."""
-SIGMOID = 1.846705534215476
+SCALES = {
+    "silu": 1.6791767923989418,
+    "sigmoid": 1.846705534215476,
+    "tanh": 1.593733447259269,
+    "abs": 1.0,
+    "identity": 1.0,
+}
+"""1/sqrt(E[f(x)²]) for x of the normal distribution: keeps the second moment of what goes through at one."""
 LARGEST_BASIS = 40_000  # numbers in a tensor of all components to the power of the correlation
 
 Interaction = Literal["plain", "residual", "density", "density_residual", "attention", "non_linear"]
-SILU_ACTIVATION: Mapping[str, Any] = {"function": "silu", "scale": SILU}
 TRANSFORMS: Mapping[str, Mapping[str, Any]] = {
     "agnesi": {"kind": "agnesi", "a": 1.0805, "q": 0.9183, "p": 4.5791},
     "soft": {"kind": "soft", "steepness": 4.0},
@@ -117,7 +121,7 @@ class Design(BaseModel):
             "messages": messages, "channels": self.channels, "outputs": outputs,
             "radial_mlp": self._perceptron(kind, self.radial_hidden),
             "density": self._density(kind),
-            "gate": {"scalars": SILU_ACTIVATION, "gates": {"function": "sigmoid", "scale": SIGMOID}}
+            "gate": {"scalars": activation("silu"), "gates": activation("sigmoid")}
             if kind == "non_linear" else None,
             "mix_elements": kind in ("plain", "density"),
             "residual": {"plain": "none", "density": "none", "attention": "linear", "non_linear": "linear"}.get(
@@ -132,7 +136,7 @@ class Design(BaseModel):
         if kind == "non_linear":
             own = {"bias": True, "layer_norm": True, "elements": True}
             return {"hidden": hidden, "activation": {"function": "silu"}, **own}
-        return {"hidden": hidden, "activation": SILU_ACTIVATION, "features": kind == "attention"}
+        return {"hidden": hidden, "activation": activation("silu"), "features": kind == "attention"}
 
     def _density(self, kind: Interaction) -> dict[str, Any] | None:
         if kind == "non_linear":
@@ -142,12 +146,15 @@ class Design(BaseModel):
     def _readout(self, last: bool) -> dict[str, Any] | None:
         if not last:
             return None if self.last_readout_only else {}
-        known = {"silu": SILU, "tanh": 1.593733447259269, "abs": 1.0, "identity": 1.0}
-        activation = {"function": self.readout_activation, "scale": known[self.readout_activation]}
         return {
-            "hidden": self.readout_hidden, "layers": self.readout_layers, "activation": activation,
-            "bias": self.readout_bias,
+            "hidden": self.readout_hidden, "layers": self.readout_layers,
+            "activation": activation(self.readout_activation), "bias": self.readout_bias,
         }  # fmt: skip
+
+
+def activation(function: str) -> dict[str, Any]:
+    """A function with its scale, as a config has it."""
+    return {"function": function, "scale": SCALES[function]}
 
 
 def couplings_of(messages: Irreps, outputs: Irreps, correlation: int) -> list[dict[str, Any]]:

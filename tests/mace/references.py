@@ -1,6 +1,7 @@
 """What the original codes answer for MACE weights, as ``../shared/references`` holds it."""
 
 import json
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -83,3 +84,12 @@ def mace_torch_structures(shared: Path, family: str) -> dict[str, Atoms]:
 def mace_torch_answers(shared: Path, name: str) -> dict[str, dict]:
     """What the calculator gives for ``STRUCTURE`` or ``STRUCTURE@HEAD``, in float64 and float32."""
     return json.loads((shared / "references" / name / "results.json").read_text())["results"]
+
+
+def mace_torch_cases(shared: Path, name: str, conditions: Collection[str]) -> Iterator[tuple[str, Atoms, dict, dict]]:
+    """Key, structure with what of ``conditions`` it carries, head, and mace-torch's answers, for all that was recorded."""
+    for key, answers in mace_torch_answers(shared, name).items():
+        structure, _, head = key.partition("@")
+        atoms = mace_torch_structures(shared, name.partition("/")[0])[structure].copy()
+        atoms.info = {name: value for name, value in atoms.info.items() if name in conditions}
+        yield key, atoms, {"head": head} if head else {}, answers

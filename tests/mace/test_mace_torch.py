@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from mace.references import MACE_TORCH, mace_torch_answers, mace_torch_structures
+from mace.references import MACE_TORCH, mace_torch_cases, mace_torch_structures
 
 import mlzoo
 from mlzoo import inert_pickle
@@ -29,12 +29,7 @@ def load(shared, name, dtype="float64", exact=True, **options):
 
 def cases(shared, name, model):
     """Each structure that was recorded, with the conditions that the model knows, and what they are."""
-    knows = {condition.name for condition in model.model.conditions}
-    for key, answers in mace_torch_answers(shared, name).items():
-        structure, _, head = key.partition("@")
-        atoms = mace_torch_structures(shared, name.partition("/")[0])[structure].copy()
-        atoms.info = {name: value for name, value in atoms.info.items() if name in knows}
-        yield key, atoms, {"head": head} if head else {}, answers
+    return mace_torch_cases(shared, name, {condition.name for condition in model.model.conditions})
 
 
 def assert_close(found, expected, relative, what, floor=1e-6):
