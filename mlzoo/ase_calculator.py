@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes, all_properties
 
@@ -22,8 +23,6 @@ class MlzooCalculator(Calculator):
     ``conditions`` (``charge=``, ``head=``, ...) override what ``atoms.info`` carries; both belong to the cache key.
     ``parameters`` state model, device, dtype and the rest, JSON-safe, so that an ASE database keeps them.
     """
-
-    ignored_changes: ClassVar[set[str]] = {"initial_magmoms", "initial_charges"}
 
     def __init__(self, predictor: Predictor | Committee, *, skin: float = 0.0, **conditions: Any):
         predicted = [prediction.name for prediction in predictor.model.predicts]
@@ -46,7 +45,14 @@ class MlzooCalculator(Calculator):
         super().__init__(skin=skin, **conditions, **predictor.provenance)
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        changes = super().check_state(atoms, tol)
+        """What has changed since the last answer: to the last digit, which is quicker to tell than ``tol``."""
+        known = self.atoms
+        if known is None:
+            return list(all_changes)
+        changes = [
+            name for name in ("positions", "numbers") if not np.array_equal(atoms.arrays[name], known.arrays[name])
+        ]
+        changes += [name for name in ("cell", "pbc") if not np.array_equal(getattr(atoms, name), getattr(known, name))]
         return changes if self._carries(atoms) == self._carried else [*changes, "info"]
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:

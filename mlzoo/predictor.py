@@ -36,8 +36,8 @@ from mlzoo.structures import Structure, is_structure, structure_from
 if TYPE_CHECKING:
     from mlzoo.ase_calculator import MlzooCalculator
 
-EDGE_BUDGET = {"cpu": 32_000, "cuda": 1_000_000}
-"""Edges in a batch: on a CPU what some hundred megabytes hold, on a GPU what fills it."""
+EDGE_BUDGET = {"cpu": 4_000, "cuda": 1_000_000}
+"""Edges in a batch: on a CPU what stays in its caches, on a GPU what fills it."""
 
 WITHOUT_GRADIENT = 4  # times as many for a model of properties, which keeps nothing of its edges
 

@@ -102,10 +102,10 @@ class MaceNetwork(Model):
 
     def _read(self, every: list[Features], head: Int[Tensor, "A"]) -> dict[IrrepName, Tensor]:
         """Sums over layers in float64: scalars (A, T), and tensors (A, 2l+1)."""
-        like = next(iter(every[0].values()))
-        read = {"0e": like.new_zeros(len(like), len(self.config.scalars), dtype=torch.float64)} | {
-            irrep: like.new_zeros(len(like), 2 * degree(irrep) + 1, dtype=torch.float64)
-            for irrep in self.config.tensors
+        sizes = {"0e": len(self.config.scalars), **{irrep: 2 * degree(irrep) + 1 for irrep in self.config.tensors}}
+        read = {
+            irrep: torch.zeros(len(head), size, dtype=torch.float64, device=head.device)
+            for irrep, size in sizes.items()
         }
         for index, features in enumerate(every):
             if str(index) in self.readouts:
@@ -222,4 +222,6 @@ class DielectricMace(MaceNetwork, PropertyModel):
 
 
 def _of_head(values: Float[Tensor, "A H T"], head: Int[Tensor, "A"]) -> Float[Tensor, "A T"]:
+    if values.shape[1] == 1:
+        return values[:, 0]
     return values[torch.arange(len(values), device=values.device), head]

@@ -26,11 +26,11 @@ class ReadoutBlock(nn.Module):
         self.biases = nn.ParameterList(torch.zeros(heads, width) for width in widths[2:]) if by.bias else None
 
     def forward(self, scalars: Float[Tensor, "A C"]) -> Float[Tensor, "A H T"]:
-        x = torch.einsum("ac,hcm->ahm", scalars, self.weights[0])
+        x = scalars @ self.weights[0]  # (H, A, M)
         for layer in range(1, len(self.weights)):
-            x = torch.einsum("ahm,hmn->ahn", activate(x, self.by.activation), self.weights[layer])
-            x = x if self.biases is None else x + self.biases[layer - 1]
-        return x
+            x = activate(x, self.by.activation) @ self.weights[layer]
+            x = x if self.biases is None else x + self.biases[layer - 1][:, None]
+        return x.transpose(0, 1)
 
 
 class TensorReadoutBlock(nn.Module):

@@ -7,25 +7,21 @@ from itertools import pairwise
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlzoo.graph import Edges, Graph
-from mlzoo.nn.segments import sum_per_segment
-from mlzoo_mace.config import IrrepName
 from mlzoo_mace.convolution import Directions
-from mlzoo_mace.equivariant import ChannelMix, Features
+from mlzoo_mace.equivariant import Features
 from mlzoo_mace.kernels.contraction import CompiledContraction
-from mlzoo_mace.kernels.convolution import CompiledConvolution
+from mlzoo_mace.kernels.frozen_layer import FrozenLayer
 from mlzoo_mace.kernels.harmonics import lengths_and_harmonics
 from mlzoo_mace.kernels.learning import CompiledMace, tells_elements
-from mlzoo_mace.kernels.mixing import FrozenMix
 from mlzoo_mace.kernels.polynomials import Polynomials
-from mlzoo_mace.kernels.spline_convolution import SplineConvolution, Walk
+from mlzoo_mace.kernels.spline_convolution import Walk
 from mlzoo_mace.kernels.splines import SHORTEST, Pair
-from mlzoo_mace.kernels.tables import PathTables, ShareTables
+from mlzoo_mace.kernels.sweep import sweep
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.model import Mace
-from mlzoo_mace.radial import RadialBasis
 
 
 class FrozenMace(CompiledMace):
@@ -75,6 +71,8 @@ class FrozenMace(CompiledMace):
 
     def _features(self, first: Float[Tensor, "A C"], elements: Int[Tensor, "A"], edges: Directions) -> list[Features]:
         nodes: Features = {"0e": first[:, None]}
+        if isinstance(edges, Walk) and all(layer.swept for layer in self._frozen()):
+            return sweep(self._frozen(), nodes, elements, edges)
         sent, every = self._frozen()[0].up(nodes), []
         for layer in self._frozen():
             products = layer.products(sent, nodes, elements, edges)
@@ -93,9 +91,9 @@ class FrozenMace(CompiledMace):
         kinds = self._kinds(lengths, elements[edges.senders], elements[edges.receivers])
         if kinds is None:
             return super()._described(graph, elements, lengths, harmonics)
-        starts = torch.bincount(edges.receivers, minlength=graph.n_atoms).cumsum(0).numpy()
-        starts = np.concatenate([[0], starts]).astype(np.uint64)
-        return Walk(edges.senders, edges.receivers, harmonics, lengths, starts, kinds)
+        bounds = np.searchsorted(edges.receivers.numpy(), np.arange(graph.n_atoms + 1)).view(np.uint64)
+        spans = np.stack([bounds[:-1], bounds[1:]], axis=1)
+        return Walk(edges.senders, edges.receivers, harmonics, lengths, spans, kinds)
 
     def _kinds(
         self, lengths: Float[Tensor, "E"], senders: Int[Tensor, "E"], receivers: Int[Tensor, "E"]
@@ -104,8 +102,11 @@ class FrozenMace(CompiledMace):
         if not self.splined or (len(lengths) and float(lengths.detach().min()) < SHORTEST):
             return None
         ends = senders.numpy(), receivers.numpy()
-        missing = np.unique(np.stack(ends, axis=1)[self.rows[ends] < 0], axis=0)
-        if len(missing) and not self._add_tables([(int(s), int(r)) for s, r in missing]):
+        kinds = self.rows[ends]
+        if (kinds >= 0).all():
+            return torch.from_numpy(kinds)
+        missing = np.unique(np.stack(ends, axis=1)[kinds < 0], axis=0)
+        if not self._add_tables([(int(s), int(r)) for s, r in missing]):
             return None
         return torch.from_numpy(self.rows[ends])
 
@@ -123,67 +124,3 @@ class FrozenMace(CompiledMace):
 
     def _frozen(self) -> list[FrozenLayer]:
         return list(self.layers)  # type: ignore[arg-type]
-
-
-class FrozenLayer(MaceLayer):
-    """A layer that reads its radial functions in tables, where the edges come with them."""
-
-    tables: PathTables
-    shares: ShareTables
-
-    def __init__(self, compiled: MaceLayer):
-        nn.Module.__init__(self)
-        self.__dict__.update(compiled.__dict__)
-        assert isinstance(compiled.convolution, CompiledConvolution)
-        self.splined = SplineConvolution(compiled.convolution, compiled.radial.weights[-1].dtype)
-        if self.by.mix_elements:
-            # a map that comes right before, and is no smaller for having more paths, is part of this one
-            direct = not self.by.density and not self.by.gate and len(self.convolution.paths) == len(self.by.messages)
-            self.add_module("mix", FrozenMix(compiled.mix, compiled.down if direct else None))
-            if direct:
-                self.add_module("down", nn.Identity())
-        if self.by.residual == "elements":
-            self.add_module("residual", FrozenMix(compiled.residual))
-        self.directly: ChannelMix | None = None
-        self.next_up: ChannelMix | None = None
-
-    def hand_on_to(self, following: MaceLayer) -> None:
-        """Two linear maps with nothing between them are one; features are then worked out as far as others read them."""
-        self.next_up = following.up
-        if self.by.residual != "none" or self.by.soft_norm is not None:
-            return
-        maps = self.linear.weights
-        self.directly = _mix({irrep: maps[irrep] @ up for irrep, up in following.up.weights.items()})
-        read = {"0e", *self.by.tensor_readouts, *(following.by.outputs if following.by.residual != "none" else ())}
-        self.linear = _mix({irrep: maps[irrep] for irrep in maps if irrep in read})
-
-    def onward(self, products: Features, nodes: Features) -> Features:
-        """What the next layer's atoms send."""
-        if self.directly is not None:
-            return self.directly(products)
-        return self.next_up(nodes) if self.next_up is not None else {}
-
-    def make_tables(self, basis: RadialBasis, tried: list[Pair]) -> bool:
-        """Without rows; whether splines within bounds are precise."""
-        self.tables = PathTables(self, basis, tried)
-        if self.by.density:
-            self.shares = ShareTables(self.density, basis, tried)
-        return bool(self.tables.splines.knots) and (not self.by.density or bool(self.shares.splines.knots))
-
-    def collect(self, sent: Features, edges: Directions) -> Features:
-        if not isinstance(edges, Walk):
-            return super().collect(sent, edges)
-        return self.splined(sent, edges, self.tables.array, self.tables.splines.places(edges.lengths))
-
-    def count(self, edges: Directions, atoms: int) -> Float[Tensor, "A"]:
-        if not isinstance(edges, Walk):
-            return super().count(edges, atoms)
-        each = self.shares(edges.lengths, edges.kinds)
-        return self.density_constant + self.density_slope * sum_per_segment(each, edges.receivers, atoms)
-
-
-def _mix(weights: dict[IrrepName, Tensor]) -> ChannelMix:
-    mix = ChannelMix({irrep: (len(weight), weight.shape[1]) for irrep, weight in weights.items()})
-    for irrep, weight in weights.items():
-        mix.weights[irrep] = nn.Parameter(weight.detach(), requires_grad=False)
-    return mix

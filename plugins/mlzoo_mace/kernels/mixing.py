@@ -1,18 +1,40 @@
-"""Linear maps of an atom's element, for constant weights: products for one element after another, no derivatives recorded."""
+"""Linear maps for constant weights, of all atoms or of one element after another: their way back records nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from mlzoo_mace.equivariant import ChannelMix, Features, present_in
+from mlzoo_mace.config import IrrepName
+from mlzoo_mace.equivariant import ChannelMix, Features
+from mlzoo_mace.kernels.recorded import Back, recorded
 
-Groups = list[tuple[int, Tensor]]
-"""Each element there is, and its atoms."""
+Groups = list[tuple[int, int, int]]
+"""Each element there is, and its first and last but one atom, where atoms are ordered by element."""
+
+
+class Order(NamedTuple):
+    """Atoms element by element."""
+
+    atoms: Int[Tensor, "A"]
+    places: Int[Tensor, "A"]  # of each atom in that order
+    groups: Groups
+
+    @classmethod
+    def of(cls, elements: Int[Tensor, "A"]) -> Order:
+        """Elements as their places in the model's list; atoms of one keep their order."""
+        atoms = torch.argsort(elements, stable=True)
+        places = torch.empty_like(atoms)
+        places[atoms] = torch.arange(len(atoms))
+        present, counts = np.unique(elements.numpy(), return_counts=True)
+        ends = counts.cumsum()
+        return cls(atoms, places, list(zip(present.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True)))
 
 
 class FrozenMix(nn.Module):
@@ -20,38 +42,45 @@ class FrozenMix(nn.Module):
 
     def __init__(self, plain: ChannelMix, before: ChannelMix | None = None):
         super().__init__()
-        self.irreps = tuple(plain.weights)
-        every = [plain.weights[irrep].detach() for irrep in self.irreps]  # (Z, C, C)
+        self.weights = {irrep: weight.detach() for irrep, weight in plain.weights.items()}  # (Z, C, C)
         if before is not None:
-            every = [before.weights[irrep].detach() @ each for irrep, each in zip(self.irreps, every, strict=True)]
-        self.weights = [each.contiguous() for each in every]
+            self.weights = {irrep: before.weights[irrep].detach() @ each for irrep, each in self.weights.items()}
 
     def forward(self, features: Features, elements: Int[Tensor, "A"]) -> Features:
-        present = present_in(elements)
-        if len(present) == 1:
-            return {
-                irrep: features[irrep] @ each[present[0]] for irrep, each in zip(self.irreps, self.weights, strict=True)
-            }
-        groups = [(element, (elements == element).nonzero()[:, 0]) for element in present]
-        mixed = _Mix.apply(groups, self.weights, *(features[irrep] for irrep in self.irreps))
-        return dict(zip(self.irreps, mixed, strict=True))
+        order = Order.of(elements)
+        step = partial(self._step, order.groups)
+        mixed = recorded(step, *(features[irrep].index_select(0, order.atoms) for irrep in self.weights))
+        return {irrep: x.index_select(0, order.places) for irrep, x in zip(self.weights, mixed, strict=True)}
+
+    def _step(self, groups: Groups, *features: Tensor) -> tuple[tuple[Tensor, ...], Back]:
+        def back(*slopes: Tensor | None) -> tuple[Tensor | None, ...]:
+            return tuple(
+                None if each is None else _mapped(each, weight.mT, groups)
+                for each, weight in zip(slopes, self.weights.values(), strict=True)
+            )
+
+        return tuple(_mapped(x, each, groups) for x, each in zip(features, self.weights.values(), strict=True)), back
 
 
-class _Mix(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, groups: Groups, weights: list[Tensor], *features: Tensor) -> tuple[Tensor, ...]:
-        ctx.groups, ctx.weights = groups, weights
-        return tuple(_mixed(x, each, groups) for x, each in zip(features, weights, strict=True))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        slopes = [_mixed(x, each.mT, ctx.groups) for x, each in zip(gradients, ctx.weights, strict=True)]
-        return None, None, *slopes
+def mapped(weights: Mapping[IrrepName, Tensor], features: Features, groups: Groups) -> Features:
+    """What there is of the features by (I, O), or by (Z, I, O) for each element."""
+    return {irrep: _mapped(features[irrep], each, groups) for irrep, each in weights.items() if irrep in features}
 
 
-def _mixed(x: Float[Tensor, "A K I"], weights: Float[Tensor, "Z I O"], groups: Groups) -> Float[Tensor, "A K O"]:
-    out = x.new_empty(*x.shape[:-1], weights.shape[-1])
-    for element, atoms in groups:
-        out.index_copy_(0, atoms, x.index_select(0, atoms) @ weights[element])
+def mapped_back(weights: Mapping[IrrepName, Tensor], slopes: Features, groups: Groups) -> Features:
+    """From slopes by what was mapped to slopes by what it was mapped from."""
+    return {irrep: _mapped(slopes[irrep], each.mT, groups) for irrep, each in weights.items() if irrep in slopes}
+
+
+def _mapped(x: Float[Tensor, "A K I"], weight: Float[Tensor, "*Z I O"], groups: Groups) -> Float[Tensor, "A K O"]:
+    atoms, size, inputs = x.shape
+    rows, out = x.reshape(-1, inputs), x.new_empty(atoms, size, weight.shape[-1])
+    into = out.view(atoms * size, -1)
+    if weight.dim() == 2:
+        torch.mm(rows, weight, out=into)
+    elif len(groups) == 1:
+        torch.mm(rows, weight[groups[0][0]], out=into)
+    else:
+        for element, lo, hi in groups:
+            torch.mm(rows[lo * size : hi * size], weight[element], out=into[lo * size : hi * size])
     return out

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
-from typing import Any
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int, UInt64
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from mlzoo.nn.compiled import arrays
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.kernels import polynomial_loops
 from mlzoo_mace.kernels.contraction import CompiledContraction
+from mlzoo_mace.kernels.recorded import Back, recorded
 
 BLOCKS = 16  # of atoms, for threads to share
 
@@ -36,40 +36,44 @@ class Polynomials(nn.Module):
         kinds = torch.arange(elements if self.by_element else 1)
         self.coefficients = compiled.coefficients(kinds)[:, torch.from_numpy(order)].detach().numpy()  # (Z, N, C)
         self.walk = pairs, terms
+        sizes = np.array(self.sizes)
+        begins = np.cumsum(sizes) - sizes
+        self.begins, self.strides = np.repeat(begins, sizes), np.repeat(sizes, sizes)
+        self.within = np.arange(sizes.sum()) - self.begins  # the irrep
 
     def forward(self, features: Features, elements: Int[Tensor, "A"]) -> Features:
+        return self.parted(recorded(partial(self.step, self.kinds(elements)), self.joined(features)), len(elements))
+
+    def joined(self, features: Features) -> Float[Tensor, "A D C"]:
+        """What the polynomials are of: all components, and one."""
         first = features[self.inputs[0]]
         one = first.new_ones(len(first), 1, first.shape[2])
-        x = torch.cat([*(features[irrep] for irrep in self.inputs), one], dim=1)  # (A, D + 1, C)
-        kinds = (elements if self.by_element else torch.zeros_like(elements)).numpy().astype(np.uint64)
-        atoms, channels = len(x), x.shape[2]
-        before = accumulate((atoms * size for size in self.sizes), initial=0)
-        rows = [
-            ((start + row) * channels, size * channels)
-            for start, size in zip(before, self.sizes, strict=False)
-            for row in range(size)
-        ]
-        product = _Evaluate.apply(x, (self.coefficients, kinds, *self.walk, np.array(rows, dtype=np.uint64)))
-        parts = product.split([atoms * size * channels for size in self.sizes])
+        return torch.cat([*(features[irrep] for irrep in self.inputs), one], dim=1)
+
+    def parted(self, products: Float[Tensor, "N"], atoms: int) -> Features:
+        """Each irrep by itself, (A, 2l+1, C)."""
+        channels = len(products) // (atoms * sum(self.sizes))
+        parts = products.split([atoms * size * channels for size in self.sizes])
         return {
             irrep: part.view(atoms, size, channels)
             for irrep, part, size in zip(self.outputs, parts, self.sizes, strict=True)
         }
 
+    def kinds(self, elements: Int[Tensor, "A"]) -> UInt64[np.ndarray, "A"]:
+        """Which coefficients each atom has."""
+        return (elements if self.by_element else torch.zeros_like(elements)).numpy().view(np.uint64)
 
-class _Evaluate(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, polynomials: tuple[np.ndarray, ...]) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.polynomials = polynomials
-        out = x.new_empty(len(polynomials[-1]) * len(x) * x.shape[2])
+    def step(self, kinds: UInt64[np.ndarray, "A"], x: Float[Tensor, "A D C"]) -> tuple[Float[Tensor, "N"], Back]:
+        """The products, all irreps one after another, and the way back."""
+        atoms, _, channels = x.shape
+        rows = ((self.begins * atoms + self.within) * channels, self.strides * channels)
+        polynomials = self.coefficients, kinds, *self.walk, np.stack(rows, axis=1).astype(np.uint64)
+        out = x.new_empty(len(self.begins) * atoms * channels)
         polynomial_loops.evaluate(BLOCKS, *arrays(x), *polynomials, out.numpy())
-        return out
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        by_x = torch.empty_like(x)
-        polynomial_loops.slope(BLOCKS, *arrays(x), *ctx.polynomials, *arrays(gradient), by_x.numpy())
-        return by_x, None
+        def back(gradient: Tensor) -> tuple[Tensor]:
+            by_x = torch.empty_like(x)
+            polynomial_loops.slope(BLOCKS, *arrays(x), *polynomials, *arrays(gradient), by_x.numpy())
+            return (by_x,)
+
+        return out, back

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt64
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from mlzoo.nn import buffers
 from mlzoo.nn.compiled import arrays
@@ -20,6 +19,7 @@ from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.kernels import spline_convolution_loops as loops
 from mlzoo_mace.kernels.convolution import CompiledConvolution
+from mlzoo_mace.kernels.recorded import Back, recorded
 
 MOST_BLOCKS, FEWEST_ATOMS = 16, 16  # of atoms that threads share; sums do not depend on how many threads there are
 
@@ -29,31 +29,23 @@ class Walk(Directions):
     """And what loops over the edges of each receiver read."""
 
     lengths: Float[Tensor, "E"]  # Å
-    starts: UInt64[np.ndarray, "S"]  # where the edges of each receiver begin
+    spans: UInt64[np.ndarray, "A 2"]  # the first edge of each receiver, and the first that is not its own any more
     kinds: Int[Tensor, "E"]  # rows of the tables
 
     @cached_property
-    def unsigned(self) -> tuple[UInt64[np.ndarray, "E"], UInt64[np.ndarray, "S"], UInt64[np.ndarray, "E"]]:
-        """Senders, starts and kinds as the loops take them."""
-        senders, kinds = (each.numpy().astype(np.uint64) for each in (self.senders, self.kinds))
-        return senders, self.starts, kinds
+    def unsigned(self) -> tuple[UInt64[np.ndarray, "E"], UInt64[np.ndarray, "A 2"], UInt64[np.ndarray, "E"]]:
+        """Senders, spans and kinds as the loops take them."""
+        return self.senders.numpy().view(np.uint64), self.spans, self.kinds.numpy().view(np.uint64)
+
+    def ordered(self, order: Int[Tensor, "A"], places: Int[Tensor, "A"]) -> Walk:
+        """With the atoms in another order, in which each has its place; edges stay where they are."""
+        return replace(self, senders=places[self.senders], spans=self.spans[order.numpy()])
 
 
 def blocks_of(atoms: int) -> tuple[int, np.uint64]:
     """How many blocks, and how many atoms in each."""
     blocks = max(1, min(MOST_BLOCKS, atoms // FEWEST_ATOMS))
     return blocks, np.uint64(math.ceil(atoms / blocks))
-
-
-class Frame(NamedTuple):
-    """All that is no tensor of the graph of derivatives."""
-
-    blocks: int
-    per_block: np.uint64
-    table: Float[np.ndarray, "Z K P 6 C"]
-    walk: Walk
-    paths: UInt64[np.ndarray, "P 7"]
-    size: int  # of what is collected
 
 
 class SplineConvolution(nn.Module):
@@ -63,62 +55,69 @@ class SplineConvolution(nn.Module):
         super().__init__()
         self.sent, self.received, self.sizes = compiled.sent, compiled.received, compiled.sizes
         self.turns = compiled.turns.T.to(dtype)  # (H, Q)
-        columns = np.cumsum([0, *(row[1] * row[3] for row in compiled.table)])
-        self.columns, self.table = columns, compiled.table
+        first, sent, row, received, apart = compiled.table.astype(np.int64).T
+        begins = np.cumsum([0, *self.sizes])[:-1]
+        irrep = np.searchsorted(begins, row, side="right") - 1
+        columns = np.cumsum([0, *(sent * received)])[:-1]
+        # as the loops want them, irreps one after another; two columns are times channels, one depends on the atoms
+        self.paths = np.stack([first, sent, row, np.array(self.sizes)[irrep], received, apart, columns], axis=1)
+        self.begins = begins[irrep]
 
     def forward(
         self, sent: Features, walk: Walk, table: Float[np.ndarray, "Z K P 6 C"], places: Float[Tensor, "E"]
     ) -> Features:
         x = torch.cat([sent[irrep] for irrep in self.sent], dim=1)  # (A, D, C)
-        atoms, channels = len(x), x.shape[2]
-        frame = Frame(*blocks_of(atoms), table, walk, self._paths(atoms, channels), atoms * sum(self.sizes) * channels)
-        collected = _Convolve.apply(x, walk.harmonics @ self.turns, places, frame)
-        parts = collected.split([atoms * size * channels for size in self.sizes])
+        step = partial(self.step, walk, table, by_sent=x.requires_grad)
+        return self.parted(recorded(step, x, walk.harmonics, places), len(x))
+
+    def parted(self, collected: Float[Tensor, "N"], atoms: int) -> Features:
+        """For each irrep its paths side by side, (A, 2l+1, paths · C)."""
+        size = sum(self.sizes) * atoms
+        parts = collected.split([each * atoms * (len(collected) // size) for each in self.sizes])
         return {
             irrep: part.view(atoms, 2 * degree(irrep) + 1, -1) for irrep, part in zip(self.received, parts, strict=True)
         }
 
+    def step(
+        self,
+        walk: Walk,
+        table: Float[np.ndarray, "Z K P 6 C"],
+        x: Float[Tensor, "A D C"],
+        harmonics: Float[Tensor, "E H"],
+        places: Float[Tensor, "E"],
+        *,
+        by_sent: bool,
+    ) -> tuple[Float[Tensor, "N"], Back]:
+        """All irreps one after another, and the way back to the three; to ``x`` if ``by_sent``."""
+        turned, (atoms, _, channels) = harmonics @ self.turns, x.shape
+        out = x.new_empty(sum(self.sizes) * atoms * channels)
+        read = (*blocks_of(atoms), *arrays(x, turned, places), table, *walk.unsigned, self._paths(atoms, channels))
+        loops.convolve(*read, out.numpy())
+
+        def back(gradient: Tensor) -> tuple[Tensor | None, ...]:
+            by_turned, by_places = torch.empty_like(turned), torch.empty_like(places)
+            by_x = torch.empty_like(x) if by_sent else None
+            into = by_turned.numpy(), by_places.numpy(), None if by_x is None else by_x.numpy()
+            _slopes(read, gradient.contiguous().numpy(), *into)
+            return by_x, by_turned @ self.turns.T, by_places
+
+        return out, back
+
     def _paths(self, atoms: int, channels: int) -> UInt64[np.ndarray, "P 7"]:
-        """As the loops want them, irreps one after another."""
-        rows = []
-        begins = dict(zip(np.cumsum([0, *self.sizes]).tolist(), self.sizes, strict=False))
-        for (first, sent, row, received, apart), column in zip(self.table.tolist(), self.columns, strict=False):
-            begin = max(each for each in begins if each <= row)
-            start = (begin * atoms + row - begin) * channels
-            rows.append((first, sent, start, begins[begin] * channels, received, apart * channels, column))
-        return np.array(rows, dtype=np.uint64)
+        paths = self.paths.copy()
+        paths[:, 2] += self.begins * (atoms - 1)
+        paths[:, [2, 3, 5]] *= channels
+        return paths.astype(np.uint64)
 
 
-class _Convolve(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, turned: Tensor, places: Tensor, frame: Frame) -> Tensor:
-        ctx.save_for_backward(x, turned, places)
-        ctx.frame = frame
-        out = x.new_empty(frame.size)
-        loops.convolve(*_read(frame, x, turned, places), out.numpy())
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        x, turned, places = ctx.saved_tensors
-        frame: Frame = ctx.frame
-        by_turned, by_places = torch.empty_like(turned), torch.empty_like(places)
-        blocks = frame.blocks if ctx.needs_input_grad[0] else 0
-        buffer = buffers.borrow(blocks * x.numel(), frame.table.dtype)
-        by_blocks = buffer[: blocks * x.numel()].reshape(blocks, *x.shape)
-        reach = np.zeros((blocks, 2), dtype=np.uint64)
-        into = by_blocks, reach, *arrays(by_turned, by_places)
-        loops.slopes(*_read(frame, x, turned, places), *arrays(gradient), *into)
-        by_x = torch.empty_like(x) if blocks else None
-        if by_x is not None:
-            loops.add_blocks(by_blocks, reach, by_x.numpy())
-        buffers.give_back(buffer)
-        return by_x, by_turned, by_places, None
-
-
-def _read(frame: Frame, x: Tensor, turned: Tensor, places: Tensor) -> tuple[Any, ...]:
-    walk = frame.walk
-    return (
-        frame.blocks, frame.per_block, *arrays(x, turned, places), frame.table, *walk.unsigned, frame.paths,
-    )  # fmt: skip
+def _slopes(
+    read: tuple[Any, ...], gradient: np.ndarray, by_turned: np.ndarray, by_places: np.ndarray, by_x: np.ndarray | None
+) -> None:
+    x = read[2]
+    blocks = read[0] if by_x is not None else 0
+    buffer = buffers.borrow(blocks * x.size, x.dtype)
+    by_blocks, reach = buffer[: blocks * x.size].reshape(blocks, *x.shape), np.zeros((blocks, 2), dtype=np.uint64)
+    loops.slopes(*read, gradient, by_blocks, reach, by_turned, by_places)
+    if by_x is not None:
+        loops.add_blocks(by_blocks, reach, by_x)
+    buffers.give_back(buffer)

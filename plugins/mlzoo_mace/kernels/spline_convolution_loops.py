@@ -5,8 +5,9 @@ function of the path, channel by channel. What is received is a small matrix, tu
 edges are taken sixteen at a time and their rows four at a time, so that everything stays in the first cache and a sum is
 read and written once for four products; rows that fill up the last four are zero.
 
-``table`` (Z, K, P, 6, C) holds, for each kind of edge, each knot, path and channel, a polynomial of the way to the next
-knot; ``places`` (E,) are distances as the knots count them. ``paths`` has a row for each path: the first component of what is
+``spans`` (A, 2) says which edges an atom receives: the first, and the first that is not its own any more. ``table``
+(Z, K, P, 6, C) holds, for each kind of edge, each knot, path and channel, a polynomial of the way to the next knot;
+``places`` (E,) are distances as the knots count them. ``paths`` has a row for each path: the first component of what is
 sent and how many there are; where in ``out`` the rows of the path's first atom begin, how far those of the next atom are,
 how many components are received and how far apart they are; the first column in ``turned``, which has ``sent`` columns for
 each received component. All indices are unsigned: a signed one might count from the end, which keeps a loop from being
@@ -75,23 +76,23 @@ def radial_with_slope(table, z, place, p, w, slope, n):
 
 
 @compiled
-def convolve_block(block, per_block, x, turned, places, table, senders, starts, kinds, paths, out):
+def convolve_block(block, per_block, x, turned, places, table, senders, spans, kinds, paths, out):
     """The atoms of one block; ``out`` is flat and set."""
     channels, one, two, three, four = np.uint64(x.shape[2]), np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
     most = np.uint64(AT_ONCE)
     rows = AT_ONCE * x.shape[1] + 3
     v, w = np.empty((rows, x.shape[2]), x.dtype), np.empty((1, x.shape[2]), x.dtype)
     b = np.empty((64, rows), x.dtype)
-    last = min(np.uint64(len(starts) - 1), (block + one) * per_block)
+    last = min(np.uint64(len(spans)), (block + one) * per_block)
     for a in range(block * per_block, last):
         for p in range(np.uint64(len(paths))):
             for j in range(paths[p, 4]):
                 o = paths[p, 2] + a * paths[p, 3] + j * paths[p, 5]
                 for c in range(channels):
                     out[o + c] = 0
-        lo = starts[a]
-        while lo < starts[a + one]:
-            hi = min(lo + most, starts[a + one])
+        lo, end = spans[a]
+        while lo < end:
+            hi = min(lo + most, end)
             for p in range(np.uint64(len(paths))):
                 first, sent, start, stride, received, apart, column = paths[p]
                 n = np.uint64(0)
@@ -114,14 +115,14 @@ def convolve_block(block, per_block, x, turned, places, table, senders, starts, 
 
 
 @compiled_for_threads
-def convolve(blocks, per_block, x, turned, places, table, senders, starts, kinds, paths, out):
+def convolve(blocks, per_block, x, turned, places, table, senders, spans, kinds, paths, out):
     for block in numba.prange(blocks):
-        convolve_block(np.uint64(block), per_block, x, turned, places, table, senders, starts, kinds, paths, out)
+        convolve_block(np.uint64(block), per_block, x, turned, places, table, senders, spans, kinds, paths, out)
 
 
 @compiled
 def slopes_block(
-    block, per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, reach, by_turned, by_places
+    block, per_block, x, turned, places, table, senders, spans, kinds, paths, gradient, by_x, reach, by_turned, by_places
 ):  # fmt: skip
     """Of the edges of one block: ``by_turned`` and ``by_places`` are set.
 
@@ -136,22 +137,23 @@ def slopes_block(
     w, slope = np.empty((AT_ONCE, x.shape[2]), x.dtype), np.empty((AT_ONCE, x.shape[2]), x.dtype)
     h = np.empty(x.shape[2], x.dtype)
     b = np.empty((64, rows), x.dtype)
-    last = min(np.uint64(len(starts) - 1), (block + one) * per_block)
+    last = min(np.uint64(len(spans)), (block + one) * per_block)
     if wanted:
         s0, s1 = np.uint64(len(x)), np.uint64(0)
-        for e in range(starts[block * per_block], starts[last]):
-            s0, s1 = min(s0, senders[e]), max(s1, senders[e] + one)
+        for a in range(block * per_block, last):
+            for e in range(spans[a, 0], spans[a, 1]):
+                s0, s1 = min(s0, senders[e]), max(s1, senders[e] + one)
         reach[block, 0], reach[block, 1] = s0, s1
         for s in range(s0, s1):
             for i in range(np.uint64(x.shape[1])):
                 for c in range(channels):
                     by_x[block, s, i, c] = 0
-    for e in range(starts[block * per_block], starts[last]):
-        by_places[e] = 0
     for a in range(block * per_block, last):
-        lo = starts[a]
-        while lo < starts[a + one]:
-            hi = min(lo + most, starts[a + one])
+        lo, end = spans[a]
+        for e in range(lo, end):
+            by_places[e] = 0
+        while lo < end:
+            hi = min(lo + most, end)
             for p in range(np.uint64(len(paths))):
                 first, sent, start, stride, received, apart, column = paths[p]
                 filled = turn(turned, lo, hi, sent, received, column, b, v)
@@ -204,11 +206,11 @@ def slopes_block(
 
 @compiled_for_threads
 def slopes(
-    blocks, per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, reach, by_turned, by_places
+    blocks, per_block, x, turned, places, table, senders, spans, kinds, paths, gradient, by_x, reach, by_turned, by_places
 ):  # fmt: skip
     for block in numba.prange(blocks):
         slopes_block(
-            np.uint64(block), per_block, x, turned, places, table, senders, starts, kinds, paths, gradient, by_x, reach,
+            np.uint64(block), per_block, x, turned, places, table, senders, spans, kinds, paths, gradient, by_x, reach,
             by_turned, by_places,
         )  # fmt: skip
 
