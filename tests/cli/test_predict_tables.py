@@ -299,7 +299,7 @@ class TestBatchesThatFail:
         mlzoo("predict", "few/0000[01].cif", "-o", "table.csv")
         with pytest.raises(RuntimeError, match="illegal memory access"):
             mlzoo("predict", "few/*.cif", "-o", "table.csv", "--resume")
-        assert [row["error"] for row in rows_of("table.csv")] == [None, None]
+        assert "few/00003.cif" not in {row["file"] for row in rows_of("table.csv")}
 
 
 def test_disorder_is_a_named_error(mlzoo):

@@ -24,6 +24,7 @@ class Order(NamedTuple):
 
     atoms: Int[Tensor, "A"]
     places: Int[Tensor, "A"]  # of each atom in that order
+    elements: Int[Tensor, "A"]  # in that order
     groups: Groups
 
     @classmethod
@@ -34,7 +35,8 @@ class Order(NamedTuple):
         places[atoms] = torch.arange(len(atoms))
         present, counts = np.unique(elements.numpy(), return_counts=True)
         ends = counts.cumsum()
-        return cls(atoms, places, list(zip(present.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True)))
+        groups = list(zip(present.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True))
+        return cls(atoms, places, elements[atoms], groups)
 
 
 class FrozenMix(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.kernels.frozen_layer import FrozenLayer
-from mlzoo_mace.kernels.mixing import Groups, Order, mapped, mapped_back
+from mlzoo_mace.kernels.mixing import Order, mapped, mapped_back
 from mlzoo_mace.kernels.polynomials import Polynomials
 from mlzoo_mace.kernels.recorded import Back, recorded
 from mlzoo_mace.kernels.spline_convolution import Walk
@@ -33,7 +33,7 @@ def sweep(layers: Sequence[FrozenLayer], nodes: Features, elements: Int[Tensor, 
     places = [layer.tables.splines.places(walk.lengths) for layer in layers]
     counts = [layer.count(walk, len(elements))[order.atoms] for layer in layers if layer.by.density]
     nodes = {irrep: x[order.atoms] for irrep, x in nodes.items()}
-    step = partial(_forth, layers, nodes, elements[order.atoms], order.groups, walk.ordered(order.atoms, order.places))
+    step = partial(_forth, layers, nodes, order, walk.ordered(order.atoms, order.places))
     flat = recorded(step, walk.harmonics, *places, *counts)
     return _by_layer(layers, [x.index_select(0, order.places) for x in flat])
 
@@ -41,8 +41,7 @@ def sweep(layers: Sequence[FrozenLayer], nodes: Features, elements: Int[Tensor, 
 def _forth(
     layers: Sequence[FrozenLayer],
     nodes: Features,
-    elements: Int[Tensor, "A"],
-    groups: Groups,
+    order: Order,
     walk: Walk,
     harmonics: Float[Tensor, "E H"],
     *of_layers: Tensor,
@@ -52,7 +51,7 @@ def _forth(
     backs: list[LayerBack] = []
     for layer, place in zip(layers, places, strict=True):
         count = next(counts) if layer.by.density else None
-        nodes, sent, back = _layer(layer, sent, nodes, elements, groups, walk, harmonics, place, count, not backs)
+        nodes, sent, back = _layer(layer, sent, nodes, order, walk, place, count, not backs)
         read += [nodes[irrep] for irrep in layer.read]
         backs.append(back)
 
@@ -74,25 +73,24 @@ def _layer(
     layer: FrozenLayer,
     sent: Features,
     nodes: Features,
-    elements: Int[Tensor, "A"],
-    groups: Groups,
+    order: Order,
     walk: Walk,
-    harmonics: Float[Tensor, "E H"],
     places: Float[Tensor, "E"],
     count: Float[Tensor, "A"] | None,
     first: bool,
 ) -> tuple[Features, Features, LayerBack]:
     """Features behind a layer, what its atoms send to the next, and the way back; of the first one to the edges only."""
-    maps, splined, contraction, atoms = layer.maps, layer.splined, layer.contraction, len(elements)
+    maps, splined, contraction = layer.maps, layer.splined, layer.contraction
+    groups, atoms = order.groups, len(order.atoms)
     assert isinstance(contraction, Polynomials)
     sent = {irrep: sent[irrep] for irrep in splined.sent}
     x = torch.cat(list(sent.values()), dim=1)
-    collected, from_collected = splined.step(walk, layer.tables.array, x, harmonics, places, by_sent=not first)
+    collected, from_collected = splined.step(walk, layer.tables.array, x, walk.harmonics, places, by_sent=not first)
     messages = mapped(maps.down, splined.parted(collected, atoms), groups)
     if count is not None:
         messages = {irrep: each / count[:, None, None] for irrep, each in messages.items()}
     joined = contraction.joined(mapped(maps.mix, messages, groups) if maps.mix else messages)
-    flat, from_products = contraction.step(contraction.kinds(elements), joined)
+    flat, from_products = contraction.step(contraction.kinds(order.elements), joined)
     products = contraction.parted(flat, atoms)
     features = _sum(mapped(maps.linear, products, groups), mapped(maps.residual, nodes, groups))
     onward = mapped(maps.directly, products, groups) if maps.directly else mapped(maps.next_up, features, groups)
