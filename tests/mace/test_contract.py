@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from typing import ClassVar
 
 import pytest
@@ -10,12 +12,17 @@ import mlzoo
 from mlzoo.testing import ArchitectureContract
 
 
+@cache
+def loaded(path):
+    return mlzoo.load(path, dtype="float64", device="cpu", exact=True).model
+
+
 class OnFile(ArchitectureContract):
     file: ClassVar[str]
 
     @pytest.fixture
     def model(self, shared):
-        return mlzoo.load(shared / "weights" / self.file, dtype="float64", device="cpu", exact=True).model
+        return copy.deepcopy(loaded(shared / "weights" / self.file))
 
 
 class TestSpice2(OnFile):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from tests.mace.test_training import designed
 PROPERTIES = ["energies", "forces", "virial"]
 
 
+@cache
 def load(shared, file, dtype):
     return mlzoo.load(shared / "weights" / file, dtype=dtype, device="cpu", exact=True).model
 

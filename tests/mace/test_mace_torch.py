@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from mlzoo_mace.readers.sniffs import sniff_mace_torch
 VOIGT = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
 
 
+@cache
 def load(shared, name, dtype="float64", exact=True, **options):
     return mlzoo.load(shared / f"weights/{name}.model", dtype=dtype, device="cpu", exact=exact, **options)
 

@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import zipfile
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -24,6 +25,7 @@ VOIGT = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
 FORMS = pytest.mark.parametrize("exact", [True, False], ids=["plain", "form"])
 
 
+@cache
 def load(shared, name, dtype="float64", exact=True):
     return mlzoo.load(shared / f"weights/mlip/{name}.zip", dtype=dtype, device="cpu", exact=exact)
 
