@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 EDGE_BUDGET = {"cpu": 4_000, "cuda": 1_000_000}
 """Edges in a batch: on a CPU what stays in its caches, on a GPU what fills it."""
 
-WITHOUT_GRADIENT = 4  # times as many for a model of properties, which keeps nothing of its edges
+WITHOUT_GRADIENT = 32  # times as many for a model of properties, which keeps nothing of its edges
 
 
 class Predictor:
