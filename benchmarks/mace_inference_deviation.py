@@ -28,7 +28,7 @@ import mlzoo
 from mlzoo.derivatives import evaluate
 from mlzoo.graph import Graph
 from mlzoo.model import Model
-from mlzoo_mace.kernels.inference import FrozenMace
+from mlzoo_mace.kernels.answering.form import FrozenMace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from mace.references import MACE_TORCH, MLIP, mace_torch_cases, mlip_answers, mlip_structures

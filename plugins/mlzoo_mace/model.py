@@ -187,7 +187,7 @@ class Mace(MaceNetwork, EnergyModel):
         first = next(self.parameters())
         if first.device.type != "cpu":
             return None
-        from mlzoo_mace.kernels.inference import FrozenMace  # compiles at its first call
+        from mlzoo_mace.kernels.answering.form import FrozenMace  # compiles at its first call
 
         return FrozenMace(self, splined=first.dtype == torch.float32)
 

@@ -78,7 +78,7 @@ def groups(model: Mace) -> list[ParameterGroup]:
 
 def form(model: Mace) -> Mace:
     """Compiled loops, and one radial function for both edges of a pair."""
-    from mlzoo_mace.kernels.learning import CompiledMace
+    from mlzoo_mace.kernels.learning.form import CompiledMace
 
     return CompiledMace(model)
 

@@ -19,9 +19,9 @@ from mlzoo.testing.cells import Cells
 from mlzoo.testing.derivatives import Derivatives
 from mlzoo.testing.smoothness import Smoothness
 from mlzoo.testing.symmetry import Momentum, Symmetry
-from mlzoo_mace.kernels import spline_convolution, tables
-from mlzoo_mace.kernels.inference import FrozenMace
-from mlzoo_mace.kernels.splines import SHORTEST
+from mlzoo_mace.kernels.answering import convolution, tables
+from mlzoo_mace.kernels.answering.form import FrozenMace
+from mlzoo_mace.kernels.answering.splines import SHORTEST
 from tests.mace.test_kernels import FILES, crystal_and_molecule
 from tests.mace.test_training import designed
 
@@ -116,7 +116,7 @@ def test_tables_grow_with_the_pairs_that_are_seen(shared):
 def test_threads_change_no_bit(hidden_degree):
     model = designed(channels=16, hidden_degree=hidden_degree).float().requires_grad_(False)
     form, graph = FrozenMace(model, splined=True), graph_for(model, silicon_of(model, 3))
-    assert spline_convolution.blocks_of(graph.n_atoms)[0] > 2
+    assert convolution.blocks_of(graph.n_atoms)[0] > 2
     alone = evaluate(form, graph, PROPERTIES)
     try:
         torch.set_num_threads(2)

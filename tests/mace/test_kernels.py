@@ -8,7 +8,7 @@ import mlzoo
 from mlzoo.derivatives import evaluate
 from mlzoo.graph import bonded, graph_of
 from mlzoo.structures import structure_from
-from mlzoo_mace.kernels.learning import CompiledMace
+from mlzoo_mace.kernels.learning.form import CompiledMace
 from mlzoo_mace.training import TRAINING
 from tests.mace.test_training import designed
 

@@ -17,8 +17,8 @@ from mlzoo.derivatives import evaluate
 from mlzoo.errors import InvalidCondition
 from mlzoo.graph import bonded, graph_of
 from mlzoo.structures import structure_from
-from mlzoo_mace.kernels.inference import FrozenMace
-from mlzoo_mace.kernels.learning import CompiledMace
+from mlzoo_mace.kernels.answering.form import FrozenMace
+from mlzoo_mace.kernels.learning.form import CompiledMace
 
 PLACE = Path(__file__).parents[1] / "reference"
 REFERENCE = json.loads((PLACE / "mace_options.json").read_text())

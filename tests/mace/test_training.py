@@ -13,7 +13,7 @@ from mlzoo.training.statistics import Head, Statistics
 from mlzoo_mace import build
 from mlzoo_mace.config import MaceConfig
 from mlzoo_mace.design import Design
-from mlzoo_mace.kernels.inference import FrozenMace
+from mlzoo_mace.kernels.answering.form import FrozenMace
 from mlzoo_mace.training import TRAINING
 
 HEAD = Head({1: -13.6, 8: -430.0, 14: -100.0}, -0.3, 1.7)

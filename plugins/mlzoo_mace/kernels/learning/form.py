@@ -12,9 +12,9 @@ from mlzoo.graph import Graph
 from mlzoo.model import EnergyModel
 from mlzoo_mace.contraction import SymmetricContraction
 from mlzoo_mace.convolution import Directions, Geometry
-from mlzoo_mace.kernels.contraction import LARGEST_ORDER, CompiledContraction
-from mlzoo_mace.kernels.convolution import CompiledConvolution
-from mlzoo_mace.kernels.pairs import pairs
+from mlzoo_mace.kernels.learning.contraction import LARGEST_ORDER, CompiledContraction
+from mlzoo_mace.kernels.learning.convolution import CompiledConvolution
+from mlzoo_mace.kernels.learning.pairs import pairs
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.model import Mace
 

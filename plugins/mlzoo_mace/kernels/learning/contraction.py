@@ -16,7 +16,7 @@ from mlzoo.nn.constants import KeepsFloat64
 from mlzoo_mace.config import degree
 from mlzoo_mace.contraction import SymmetricContraction, Term
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.kernels import contraction_loops
+from mlzoo_mace.kernels.learning import contraction_loops
 
 LARGEST_ORDER = 3
 

@@ -12,14 +12,14 @@ from torch import Tensor
 from mlzoo.graph import Edges, Graph
 from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.kernels.contraction import CompiledContraction
-from mlzoo_mace.kernels.frozen_layer import FrozenLayer
-from mlzoo_mace.kernels.harmonics import lengths_and_harmonics
-from mlzoo_mace.kernels.learning import CompiledMace, tells_elements
-from mlzoo_mace.kernels.polynomials import Polynomials
-from mlzoo_mace.kernels.spline_convolution import Walk
-from mlzoo_mace.kernels.splines import SHORTEST, Pair
-from mlzoo_mace.kernels.sweep import sweep
+from mlzoo_mace.kernels.answering.convolution import Walk
+from mlzoo_mace.kernels.answering.harmonics import lengths_and_harmonics
+from mlzoo_mace.kernels.answering.layer import FrozenLayer
+from mlzoo_mace.kernels.answering.polynomials import Polynomials
+from mlzoo_mace.kernels.answering.splines import SHORTEST, Pair
+from mlzoo_mace.kernels.answering.sweep import sweep
+from mlzoo_mace.kernels.learning.contraction import CompiledContraction
+from mlzoo_mace.kernels.learning.form import CompiledMace, tells_elements
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.model import Mace
 

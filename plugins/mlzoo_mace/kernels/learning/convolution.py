@@ -15,7 +15,7 @@ from mlzoo.nn.constants import KeepsFloat64
 from mlzoo_mace.config import degree
 from mlzoo_mace.convolution import Convolution, Geometry
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.kernels import convolution_loops
+from mlzoo_mace.kernels.learning import convolution_loops
 
 
 class Walk(NamedTuple):

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mlzoo.nn.compiled import arrays
-from mlzoo_mace.kernels import harmonics_loops
+from mlzoo_mace.kernels.answering import harmonics_loops
 
 
 def lengths_and_harmonics(vectors: Float[Tensor, "E 3"], max_l: int) -> tuple[Float[Tensor, "E"], Float[Tensor, "E H"]]:

@@ -17,9 +17,9 @@ from mlzoo.nn.compiled import arrays
 from mlzoo_mace.config import degree
 from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.kernels import spline_convolution_loops as loops
-from mlzoo_mace.kernels.convolution import CompiledConvolution
-from mlzoo_mace.kernels.recorded import Back, recorded
+from mlzoo_mace.kernels.answering import convolution_loops as loops
+from mlzoo_mace.kernels.answering.recorded import Back, recorded
+from mlzoo_mace.kernels.learning.convolution import CompiledConvolution
 
 MOST_BLOCKS, FEWEST_ATOMS = 16, 16  # of atoms that threads share; sums do not depend on how many threads there are
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mlzoo_mace.convolution import Geometry
-from mlzoo_mace.kernels.splines import Pair, RadialFunctions, Splines
+from mlzoo_mace.kernels.answering.splines import Pair, RadialFunctions, Splines
 from mlzoo_mace.layer import MaceLayer, neighbour_share
 from mlzoo_mace.radial import RadialBasis, RadialPerceptron
 

@@ -12,12 +12,12 @@ from mlzoo.nn.segments import sum_per_segment
 from mlzoo_mace.config import IrrepName
 from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import ChannelMix, Features
-from mlzoo_mace.kernels.convolution import CompiledConvolution
-from mlzoo_mace.kernels.mixing import FrozenMix
-from mlzoo_mace.kernels.polynomials import Polynomials
-from mlzoo_mace.kernels.spline_convolution import SplineConvolution, Walk
-from mlzoo_mace.kernels.splines import Pair
-from mlzoo_mace.kernels.tables import PathTables, ShareTables
+from mlzoo_mace.kernels.answering.convolution import SplineConvolution, Walk
+from mlzoo_mace.kernels.answering.mixing import FrozenMix
+from mlzoo_mace.kernels.answering.polynomials import Polynomials
+from mlzoo_mace.kernels.answering.splines import Pair
+from mlzoo_mace.kernels.answering.tables import PathTables, ShareTables
+from mlzoo_mace.kernels.learning.convolution import CompiledConvolution
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.radial import RadialBasis
 

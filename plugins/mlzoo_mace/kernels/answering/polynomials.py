@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from mlzoo.nn.compiled import arrays
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.kernels import polynomial_loops
-from mlzoo_mace.kernels.contraction import CompiledContraction
-from mlzoo_mace.kernels.recorded import Back, recorded
+from mlzoo_mace.kernels.answering import polynomial_loops
+from mlzoo_mace.kernels.answering.recorded import Back, recorded
+from mlzoo_mace.kernels.learning.contraction import CompiledContraction
 
 BLOCKS = 16  # of atoms, for threads to share
 

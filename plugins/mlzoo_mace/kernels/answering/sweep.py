@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.kernels.frozen_layer import FrozenLayer
-from mlzoo_mace.kernels.mixing import Order, mapped, mapped_back
-from mlzoo_mace.kernels.polynomials import Polynomials
-from mlzoo_mace.kernels.recorded import Back, recorded
-from mlzoo_mace.kernels.spline_convolution import Walk
+from mlzoo_mace.kernels.answering.convolution import Walk
+from mlzoo_mace.kernels.answering.layer import FrozenLayer
+from mlzoo_mace.kernels.answering.mixing import Order, mapped, mapped_back
+from mlzoo_mace.kernels.answering.polynomials import Polynomials
+from mlzoo_mace.kernels.answering.recorded import Back, recorded
 
 Slopes = tuple[Features, Features, Tensor, Tensor, Tensor | None]
 """By what a layer's atoms send, by their features before it, by harmonics, by places, by a count of neighbours."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mlzoo_mace.config import IrrepName
 from mlzoo_mace.equivariant import ChannelMix, Features
-from mlzoo_mace.kernels.recorded import Back, recorded
+from mlzoo_mace.kernels.answering.recorded import Back, recorded
 
 Groups = list[tuple[int, int, int]]
 """Each element there is, and its first and last but one atom, where atoms are ordered by element."""
