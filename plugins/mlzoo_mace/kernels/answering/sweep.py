@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mlzoo_mace.config import Irreps, degree
 from mlzoo_mace.equivariant import Features
 from mlzoo_mace.kernels.answering.convolution import Walk
 from mlzoo_mace.kernels.answering.layer import FrozenLayer
@@ -83,8 +84,7 @@ def _layer(
     maps, splined, contraction = layer.maps, layer.splined, layer.contraction
     groups, atoms = order.groups, len(order.atoms)
     assert isinstance(contraction, Polynomials)
-    sent = {irrep: sent[irrep] for irrep in splined.sent}
-    x = torch.cat(list(sent.values()), dim=1)
+    x = torch.cat([sent[irrep] for irrep in splined.sent], dim=1)
     collected, from_collected = splined.step(walk, layer.tables.array, x, walk.harmonics, places, by_sent=not first)
     messages = mapped(maps.down, splined.parted(collected, atoms), groups)
     if count is not None:
@@ -95,25 +95,27 @@ def _layer(
     features = _sum(mapped(maps.linear, products, groups), mapped(maps.residual, nodes, groups))
     onward = mapped(maps.directly, products, groups) if maps.directly else mapped(maps.next_up, features, groups)
 
+    before = messages if count is not None else {}
+
     def back(by_features: Features, by_onward: Features) -> Slopes:
         if not maps.directly:
             by_features = _sum(by_features, mapped_back(maps.next_up, by_onward, groups))
         by_products = _sum(mapped_back(maps.linear, by_features, groups), mapped_back(maps.directly, by_onward, groups))
-        (by_joined,) = from_products(_flat(by_products, products))
-        by_messages = _cut(by_joined, messages)
+        (by_joined,) = from_products(_flat(by_products, contraction.outputs, joined))
+        by_messages = _cut(by_joined, contraction.inputs)
         if maps.mix:
             by_messages = mapped_back(maps.mix, by_messages, groups)
         by_count = None
         if count is not None:
             by_messages = {irrep: each / count[:, None, None] for irrep, each in by_messages.items()}
-            each_irrep = [(messages[irrep] * each).sum(dim=(1, 2)) for irrep, each in by_messages.items()]
+            each_irrep = [(before[irrep] * each).sum(dim=(1, 2)) for irrep, each in by_messages.items()]
             by_count = -torch.stack(each_irrep).sum(dim=0)
         by_collected = mapped_back(maps.down, by_messages, groups)
         by_x, by_harmonics, by_places = from_collected(torch.cat([each.flatten() for each in by_collected.values()]))
         if by_x is None:
             return {}, {}, by_harmonics, by_places, by_count
         by_nodes = mapped_back(maps.residual, by_features, groups)
-        return _cut(by_x, sent), by_nodes, by_harmonics, by_places, by_count
+        return _cut(by_x, splined.sent), by_nodes, by_harmonics, by_places, by_count
 
     return features, onward, back
 
@@ -132,12 +134,17 @@ def _sum(one: Features, other: Features) -> Features:
     return {**one, **other, **both}
 
 
-def _cut(joined: Float[Tensor, "A D C"], like: Features) -> Features:
-    """Components side by side as irreps again."""
-    parts = joined[:, : sum(x.shape[1] for x in like.values())].split([x.shape[1] for x in like.values()], dim=1)
-    return dict(zip(like, parts, strict=True))
+def _cut(joined: Float[Tensor, "A D C"], irreps: Irreps) -> Features:
+    """Components side by side as irreps again; there may be more behind them."""
+    sizes = [2 * degree(irrep) + 1 for irrep in irreps]
+    return dict(zip(irreps, joined[:, : sum(sizes)].split(sizes, dim=1), strict=True))
 
 
-def _flat(slopes: Features, like: Features) -> Float[Tensor, "N"]:
+def _flat(slopes: Features, irreps: Irreps, like: Float[Tensor, "A D C"]) -> Float[Tensor, "N"]:
     """All irreps one after another; zero where nothing depends on one."""
-    return torch.cat([slopes.get(irrep, torch.zeros_like(x)).flatten() for irrep, x in like.items()])
+    atoms, _, channels = like.shape
+    parts = [
+        slopes[irrep].flatten() if irrep in slopes else like.new_zeros(atoms * (2 * degree(irrep) + 1) * channels)
+        for irrep in irreps
+    ]
+    return torch.cat(parts)
