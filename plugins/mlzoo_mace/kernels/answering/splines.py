@@ -84,6 +84,6 @@ class Splines:
             value = self.functions(self._lengths(every), senders, receivers)
             weights = torch.ones_like(value, requires_grad=True)
             (back,) = torch.autograd.grad(value, every, weights, create_graph=True)
-        (slope,) = torch.autograd.grad(back.sum(), weights)
+            (slope,) = torch.autograd.grad(back.sum(), weights)
         value, slope = (each.detach().unflatten(0, (len(pairs), len(places))) for each in (value, slope))
         return value, slope
