@@ -47,7 +47,7 @@ def split(graph: Graph, results: Mapping[str, Tensor], properties: Iterable[Prop
     of = {each.name: each for each in properties}
     periodic = graph.pbc.any(dim=1).tolist()
     arrays = {name: value.cpu().numpy() for name, value in results.items()}
-    last = torch.bincount(graph.structure_index, minlength=graph.n_structures).cumsum(0)[:-1].cpu().numpy()
+    last = np.searchsorted(graph.structure_index.cpu().numpy(), np.arange(1, graph.n_structures))
     pieces = {name: np.split(value, last) if of[name].per == "atom" else value for name, value in arrays.items()}
     answers: list[Prediction] = []
     for structure in range(graph.n_structures):

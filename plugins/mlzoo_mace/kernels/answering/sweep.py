@@ -35,8 +35,7 @@ def sweep(layers: Sequence[FrozenLayer], nodes: Features, elements: Int[Tensor, 
     counts = [layer.count(walk, len(elements))[order.atoms] for layer in layers if layer.by.density]
     nodes = {irrep: x[order.atoms] for irrep, x in nodes.items()}
     step = partial(_forth, layers, nodes, order, walk.ordered(order.atoms, order.places))
-    flat = recorded(step, walk.harmonics, *places, *counts)
-    return _by_layer(layers, [x.index_select(0, order.places) for x in flat])
+    return _by_layer(layers, recorded(step, walk.harmonics, *places, *counts))
 
 
 def _forth(
@@ -53,15 +52,16 @@ def _forth(
     for layer, place in zip(layers, places, strict=True):
         count = next(counts) if layer.by.density else None
         nodes, sent, back = _layer(layer, sent, nodes, order, walk, place, count, not backs)
-        read += [nodes[irrep] for irrep in layer.read]
+        read += [nodes[irrep].index_select(0, order.places) for irrep in layer.read]
         backs.append(back)
 
-    def all_back(*flat: Tensor | None) -> tuple[Tensor | None, ...]:
+    def all_back(*by_read: Tensor | None) -> tuple[Tensor | None, ...]:
+        flat = [None if each is None else each.index_select(0, order.atoms) for each in by_read]
         by_sent: Features = {}
         by_nodes: Features = {}
         by_harmonics, by_places, by_counts = torch.zeros_like(harmonics), [], []
-        for back, by_read in zip(reversed(backs), reversed(_by_layer(layers, flat)), strict=True):
-            by_sent, by_nodes, along, by_place, by_count = back(_sum(by_read, by_nodes), by_sent)
+        for back, read_here in zip(reversed(backs), reversed(_by_layer(layers, flat)), strict=True):
+            by_sent, by_nodes, along, by_place, by_count = back(_sum(read_here, by_nodes), by_sent)
             by_harmonics = by_harmonics + along
             by_places.append(by_place)
             by_counts += [] if by_count is None else [by_count]
@@ -94,7 +94,6 @@ def _layer(
     products = contraction.parted(flat, atoms)
     features = _sum(mapped(maps.linear, products, groups), mapped(maps.residual, nodes, groups))
     onward = mapped(maps.directly, products, groups) if maps.directly else mapped(maps.next_up, features, groups)
-
     before = messages if count is not None else {}
 
     def back(by_features: Features, by_onward: Features) -> Slopes:
