@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -202,17 +201,7 @@ class TestLicenses:
 
 @pytest.mark.parametrize("words", [["list"], ["info", "mace-xtb-organic"]], ids=" ".join)
 class TestStart:
-    """In processes of their own, without bytecode files, which are Python's and not ours."""
-
-    def test_it_takes_less_than_half_a_second(self, words):
-        command = [sys.executable, "-B", "-m", "mlzoo", *words]
-        best = float("inf")
-        for _ in range(5):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(command, check=True, capture_output=True)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            best = min(best, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-        assert best < 0.5  # seconds of processor time, which other work on the machine does not change
+    """In processes of their own."""
 
     def test_it_brings_in_nothing_heavy(self, words):
         code = """

@@ -44,7 +44,7 @@ def energy(changes: dict[str, Any] | None = None) -> float:
     silicon = bulk("Si", cubic=True, a=4.2)  # within reach of the repulsion
     silicon.numbers[::2] = 8
     silicon.rattle(0.1, seed=0)
-    silicon.info = {"temperature": 0.5}
+    silicon.info = {condition.name: 0.5 for condition in model.conditions if condition.name == "temperature"}
     return float(model(graph_from_structure(silicon, model.cutoff, conditions=model.conditions))["energies"].sum())
 
 
