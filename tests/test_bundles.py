@@ -13,9 +13,16 @@ import mlzoo
 URL_NAME = "m3gnet-mp-2021.2.8-pes"
 
 
+MADE: list[bytes] = []
+
+
 @pytest.fixture
 def carried(behind_web, web, hub, ani, shared, tmp_path) -> Path:
-    """A bundle of a weight from the Hub, one from a URL, one from a repository without a card."""
+    """A bundle of a weight from the Hub, one from a URL, one from a repository without a card; made once."""
+    bundle = tmp_path / "zoo.tar"
+    if MADE:
+        bundle.write_bytes(MADE[0])
+        return bundle
     for source in mlzoo.card(URL_NAME).sources:
         for name in source.files:
             content = (shared / "weights/matgl/M3GNet-MP-2021.2.8-PES" / name).read_bytes()
@@ -24,7 +31,8 @@ def carried(behind_web, web, hub, ani, shared, tmp_path) -> Path:
     hub.commit("alice/organic", {path.name: path.read_bytes() for path in (tmp_path / "organic").iterdir()})
     said = behind_web.run("bundle", ANI_NAME, URL_NAME, "hf:alice/organic", "-o", "zoo.tar")
     assert "zoo.tar: " in said
-    return tmp_path / "zoo.tar"
+    MADE.append(bundle.read_bytes())
+    return bundle
 
 
 @pytest.fixture

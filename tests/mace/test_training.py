@@ -79,7 +79,7 @@ def test_each_choice_makes_another_network_that_learns_and_answers_as_it_is(choi
     assert model.config.model_dump(exclude={"elements"}) != plain.model_dump(exclude={"elements"})
     silicon = bulk("Si", cubic=True)
     silicon.rattle(0.1, seed=0)
-    silicon.info = {"temperature": 0.5}
+    silicon.info = {condition.name: 0.5 for condition in model.conditions if condition.name == "temperature"}
     graph = graph_from_structure(silicon, model.cutoff, conditions=model.conditions)
     expected = evaluate(model, graph, ["energies", "forces"])
     energies = expected["energies"] + 100.0 + 0.3
