@@ -27,6 +27,7 @@ class TestMessagesToTheNeighbour(ArchitectureContract):
     config = SMALL.model_copy(update={"aggregate": "neighbour"})
 
 
+@pytest.mark.long  # each of the two is tried by itself
 class TestMessagesToTheNeighbourInTheBesselBasis(ArchitectureContract):
     architecture = "m3gnet"
     config = SMALL.model_copy(update={"aggregate": "neighbour", "radial_basis": "bessel"})

@@ -29,6 +29,7 @@ class TestSpice2(OnFile):
     file = "mlip/v01_spice2.zip"
 
 
+@pytest.mark.long  # the others try each of its parts
 class TestSymmetricBasisOfScalars(OnFile):
     file = "mlip/v01_lmax3_corr3_symmetric_ns1.zip"
 
@@ -45,6 +46,7 @@ class TestCoulomb(OnFile):
     file = "mlip/v02_coulomb.zip"
 
 
+@pytest.mark.long  # the others try each of its parts
 class TestThreeLayersOfTensors(OnFile):
     file = "mace-torch/large-like-l2.model"
 
