@@ -16,7 +16,7 @@ from mlzoo_mace.equivariant import ChannelMix, Features
 from mlzoo_mace.kernels.answering.recorded import Back, recorded
 
 Groups = list[tuple[int, int, int]]
-"""Each element there is, and its first and last but one atom, where atoms are ordered by element."""
+"""Where atoms stand element by element: each element, its first atom, and the first that is not of it any more."""
 
 
 class Order(NamedTuple):
@@ -56,12 +56,12 @@ class FrozenMix(nn.Module):
 
     def _step(self, groups: Groups, *features: Tensor) -> tuple[tuple[Tensor, ...], Back]:
         def back(*slopes: Tensor | None) -> tuple[Tensor | None, ...]:
-            return tuple(
-                None if each is None else _mapped(each, weight.mT, groups)
-                for each, weight in zip(slopes, self.weights.values(), strict=True)
-            )
+            known = {irrep: each for irrep, each in zip(self.weights, slopes, strict=True) if each is not None}
+            by_features = mapped_back(self.weights, known, groups)
+            return tuple(by_features.get(irrep) for irrep in self.weights)
 
-        return tuple(_mapped(x, each, groups) for x, each in zip(features, self.weights.values(), strict=True)), back
+        mixed = mapped(self.weights, dict(zip(self.weights, features, strict=True)), groups)
+        return tuple(mixed.values()), back
 
 
 def mapped(weights: Mapping[IrrepName, Tensor], features: Features, groups: Groups) -> Features:
@@ -80,8 +80,6 @@ def _mapped(x: Float[Tensor, "A K I"], weight: Float[Tensor, "*Z I O"], groups: 
     into = out.view(atoms * size, -1)
     if weight.dim() == 2:
         torch.mm(rows, weight, out=into)
-    elif len(groups) == 1:
-        torch.mm(rows, weight[groups[0][0]], out=into)
     else:
         for element, lo, hi in groups:
             torch.mm(rows[lo * size : hi * size], weight[element], out=into[lo * size : hi * size])
