@@ -8,6 +8,7 @@ from typing import Any
 from mlzoo.checksums import sha256
 from mlzoo.training.fit import Outcome, fit
 from mlzoo.training.gathering import Gathered, gather
+from mlzoo.training.memory import keep_freed_memory
 from mlzoo.training.planning import plan
 from mlzoo.training.prepare import Ready, prepare
 from mlzoo.training.progress import Show
@@ -21,6 +22,7 @@ def run(settings: TrainSettings, show: Show | None = None) -> Outcome:
 
     Raises :class:`InvalidTraining`, and :class:`UnreadableFile` for data that cannot be read.
     """
+    keep_freed_memory()
     data, ready = _ready(settings)
     return fit(ready, settings, provenance=_provenance(settings, data), show=show)
 
