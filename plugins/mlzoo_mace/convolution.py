@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mlzoo.nn.constants import KeepsFloat64
-from mlzoo.nn.segments import sum_per_segment
+from mlzoo.nn.sorted_segments import sum_per_sorted_segment
 from mlzoo_mace.config import IrrepName, Irreps, RadialMLP, degree
 from mlzoo_mace.equivariant import Features
 
@@ -112,7 +112,7 @@ class Convolution(KeepsFloat64):
             x = at_edge[path.sent] * weights[:, index, None]  # (E, 2l'+1, C)
             turned = self._turned(index, y)  # (E, 2l''+1, 2l'+1)
             message = turned * x if path.sent == "0e" else torch.bmm(turned, x)  # (E, 2l''+1, C)
-            sums[path.received].append(sum_per_segment(message, edges.receivers, atoms))
+            sums[path.received].append(sum_per_sorted_segment(message, edges.receivers, atoms))
         return {irrep: torch.cat(each, dim=-1) for irrep, each in sums.items()}
 
     def _turned(self, index: int, y: Float[Tensor, "E J"]) -> Float[Tensor, "E K I"]:

@@ -17,6 +17,7 @@ from mlzoo_mace.convolution import Directions, Geometry
 from mlzoo_mace.dielectric import Polarizability, dipole, sum_to_total
 from mlzoo_mace.embedding import NodeEmbedding
 from mlzoo_mace.equivariant import Features
+from mlzoo_mace.kernels import fused
 from mlzoo_mace.layer import MaceLayer
 from mlzoo_mace.pair_terms import ZBLRepulsion, coulomb
 from mlzoo_mace.radial import RadialBasis
@@ -184,12 +185,17 @@ class Mace(MaceNetwork, EnergyModel):
         return {z: tuple(energies) for z, energies in zip(self.elements, columns, strict=True)}
 
     def inference_form(self) -> Model | None:
+        """Compiled loops on a CPU; on a GPU cuEquivariance's kernels where they are installed."""
         first = next(self.parameters())
-        if first.device.type != "cpu":
-            return None
-        from mlzoo_mace.kernels.answering.form import FrozenMace  # compiles at its first call
+        if first.device.type == "cpu":
+            from mlzoo_mace.kernels.answering.form import FrozenMace  # compiles at its first call
 
-        return FrozenMace(self, splined=first.dtype == torch.float32)
+            return FrozenMace(self, splined=first.dtype == torch.float32)
+        if first.device.type == "cuda" and fused.installed():
+            from mlzoo_mace.kernels.fused.form import FusedMace  # of an optional package
+
+            return FusedMace(self)
+        return None
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         elements = self.index_of[graph.atomic_numbers]  # (A,)
