@@ -7,7 +7,8 @@ PyTorch, which is for tests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import cuequivariance as cue
 import torch
@@ -15,7 +16,7 @@ from cuequivariance_torch import SegmentedPolynomial
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mlzoo_mace.config import degree
+from mlzoo_mace.config import IrrepName, degree
 from mlzoo_mace.contraction import SymmetricContraction, Term
 from mlzoo_mace.convolution import Convolution, Geometry
 from mlzoo_mace.equivariant import Features
@@ -56,7 +57,7 @@ class FusedConvolution(nn.Module):
         super().__init__()
         sizes = {path.sent: 2 * degree(path.sent) + 1 for path in plain.paths}
         self.sent = tuple(sizes)
-        begins = dict(zip(self.sent, _begins(list(sizes.values())), strict=True))
+        begins = _begins(sizes)
         self.received = {
             irrep: [index for index, path in enumerate(plain.paths) if path.received == irrep]
             for irrep in plain.received
@@ -98,7 +99,7 @@ class FusedContraction(nn.Module):
         super().__init__()
         self.inputs, self.by, self.terms = plain.inputs, plain.by, plain.terms
         self.outputs = tuple(dict.fromkeys(by.irrep for by in plain.by.couplings))
-        begins = dict(zip(self.outputs, _begins([2 * degree(irrep) + 1 for irrep in self.outputs]), strict=True))
+        begins = _begins({irrep: 2 * degree(irrep) + 1 for irrep in self.outputs})
         products: dict[tuple[int, ...], list[Product]] = {}
         weights = 0
         for by, term in zip(plain.by.couplings, plain.terms, strict=True):
@@ -114,13 +115,13 @@ class FusedContraction(nn.Module):
 
     def forward(self, features: Features, elements: Int[Tensor, "A"]) -> Features:
         x = torch.cat([features[irrep] for irrep in self.inputs], dim=1).flatten(1)  # (A, D · C)
-        weights = torch.cat([term.weights for term in self.terms], dim=1).flatten(1)  # (Z, P · C)
+        weights = torch.cat([term.get_parameter("weights") for term in self.terms], dim=1).flatten(1)  # (Z, P · C)
         (found,) = self.products([weights, x], {0: elements} if self.by.by_element else {})
         parts = found.unflatten(1, (-1, features[self.inputs[0]].shape[2]))
         sizes = [2 * degree(irrep) + 1 for irrep in self.outputs]
         return dict(zip(self.outputs, parts.split(sizes, dim=1), strict=True))
 
 
-def _begins(sizes: Sequence[int]) -> list[int]:
-    """Where each of several parts begins, side by side."""
-    return [sum(sizes[:index]) for index in range(len(sizes))]
+def _begins(sizes: Mapping[IrrepName, int]) -> dict[IrrepName, int]:
+    """The first row of each irrep, side by side."""
+    return dict(zip(sizes, accumulate(sizes.values(), initial=0), strict=False))
