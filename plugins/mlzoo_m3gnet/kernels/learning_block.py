@@ -1,7 +1,7 @@
 """The two edge perceptrons of a block that learns, on a CPU: the plain arithmetic, in pieces that stay in cache.
 
 A force in the loss asks for the gradient of a gradient. In plain PyTorch its many operations each write rows of all edges
-that the next one reads back. Here some hundred edges at a time go through both perceptrons in compiled loops; there are six
+that the next one reads back. Here some dozen edges at a time go through both perceptrons in compiled loops; there are six
 matrix products for each one of the forward pass, which is as few as there can be. ``mlzoo_m3gnet.model.Block`` is the
 definition, and tests hold this to it.
 """
@@ -21,7 +21,8 @@ from mlzoo.nn.mlp import EdgeGatedMLP
 from mlzoo_m3gnet.kernels import learning_sweeps as sweeps
 from mlzoo_m3gnet.model import Block
 
-CACHED = 2**15  # numbers: a chunk of edges times the hidden width; some such arrays fit into a typical L2 cache
+CACHED = 2**12  # numbers: a chunk of edges times the hidden width. Dozens of such arrays fit into an L2 cache that others use as well;
+# and OpenBLAS's products that sum over edges are two to three times slower where these are several hundred
 
 
 @dataclass(frozen=True)

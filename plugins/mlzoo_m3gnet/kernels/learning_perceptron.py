@@ -12,7 +12,6 @@ from mlzoo.nn.compiled import compiled
 from mlzoo_m3gnet.kernels import learning_loops as loops
 
 ONE, TWO = loops.ONE, loops.TWO
-AT_ONCE = 128  # rows over which a product sums
 sigmoid, silu, gate, silu_back = loops.sigmoid, loops.silu, loops.gate, loops.silu_back
 silu_back_adding, silu_back_twice = loops.silu_back_adding, loops.silu_back_twice
 gate_back, gate_back_twice = loops.gate_back, loops.gate_back_twice
@@ -32,12 +31,8 @@ def add(x, out):
 
 @compiled
 def add_product(left, right, total):
-    """total += leftᵀ·right, in pieces: OpenBLAS is two to three times slower where it sums over several hundred rows."""
-    product = np.empty_like(total)
-    for start in range(0, len(left), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        np.dot(left[part].T, right[part], product)
-        add(product, total)
+    """total += leftᵀ·right."""
+    add(np.dot(left.T, right), total)
 
 
 @compiled
