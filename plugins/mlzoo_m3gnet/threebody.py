@@ -19,10 +19,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from mlzoo.nn import o3
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.cutoffs import quintic_cutoff
 from mlzoo.nn.mlp import GatedMLP

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from mlzoo.nn import o3
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo_mace.config import Contraction, Coupling, GauntContraction, Irreps, degree
 from mlzoo_mace.equivariant import ChannelMix, Features, present_in

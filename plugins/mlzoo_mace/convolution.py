@@ -7,10 +7,10 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mlzoo.nn import o3
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.nn.sorted_segments import sum_per_sorted_segment
 from mlzoo_mace.config import IrrepName, Irreps, RadialMLP, degree

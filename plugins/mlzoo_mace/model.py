@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mlzoo.conditions import Condition
 from mlzoo.graph import Edges, Graph
 from mlzoo.model import EnergyModel, Model, PropertyModel
+from mlzoo.nn import o3
 from mlzoo.nn.constants import KeepsFloat64
 from mlzoo.properties import CHARGES, DIPOLE, POLARIZABILITY, Property
 from mlzoo_mace.config import IrrepName, MaceConfig, Readout, degree

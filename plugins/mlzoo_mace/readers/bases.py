@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import torch
-from e3nn import o3
 from jaxtyping import Float
 from torch import Tensor
 
+from mlzoo.nn import o3
 from mlzoo_mace.config import IrrepName, Irreps, degree
 
 Basis = dict[IrrepName, Float[Tensor, "..."]]

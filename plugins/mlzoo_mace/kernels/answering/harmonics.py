@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from e3nn import o3
 from jaxtyping import Float, UInt64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mlzoo.nn import o3
 from mlzoo.nn.compiled import arrays
 from mlzoo_mace.kernels.answering import harmonics_loops
 
