@@ -20,6 +20,7 @@ from mlzoo.nn.segments import sum_per_segment
 from mlzoo.structures import SMALLEST_VOLUME
 
 GEOMETRIC = {"forces", "virial", "stress"}
+BLOCK = 1024  # rows of a product that are summed at once
 
 
 def evaluate(
@@ -134,10 +135,17 @@ def _virial(graph: Graph, gradients: dict[str, Tensor]) -> Float[Tensor, "S 3 3"
         terms.append((graph.positions, gradients["positions"], graph.structure_index))
     for arms, slopes, index in terms:
         if graph.n_structures == 1:
-            virial = virial + (arms.T @ slopes)[None]
+            virial = virial + _summed_products(arms, slopes)[None]
         else:
             virial = virial + sum_per_segment(arms[:, :, None] * slopes[:, None, :], index, graph.n_structures)
     return virial + graph.cell.mT @ gradients["cell"] if "cell" in gradients else virial
+
+
+def _summed_products(arms: Float[Tensor, "N 3"], slopes: Float[Tensor, "N 3"]) -> Float[Tensor, "3 3"]:
+    """Σ arms ⊗ slopes in blocks of rows, so that the order of the sum does not depend on how many threads there are."""
+    whole = len(arms) // BLOCK * BLOCK
+    blocks = torch.bmm(arms[:whole].reshape(-1, BLOCK, 3).mT, slopes[:whole].reshape(-1, BLOCK, 3))
+    return blocks.sum(dim=0) + arms[whole:].T @ slopes[whole:]
 
 
 def _stress(virial: Float[Tensor, "S 3 3"], cell: Float[Tensor, "S 3 3"], pbc: Tensor) -> Float[Tensor, "S 6"]:

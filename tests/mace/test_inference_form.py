@@ -115,7 +115,7 @@ def test_tables_grow_with_the_pairs_that_are_seen(shared):
 @pytest.mark.parametrize("hidden_degree", [0, 1])
 def test_threads_change_no_bit(hidden_degree):
     model = designed(channels=16, hidden_degree=hidden_degree).float().requires_grad_(False)
-    form, graph = FrozenMace(model, splined=True), graph_for(model, silicon_of(model, 3))
+    form, graph = FrozenMace(model, splined=True), graph_for(model, silicon_of(model, 5))
     assert convolution.blocks_of(graph.n_atoms)[0] > 2
     alone = evaluate(form, graph, PROPERTIES)
     try:
