@@ -32,7 +32,10 @@ def add(x, out):
 @compiled
 def add_product(left, right, total):
     """total += leftᵀ·right."""
-    add(np.dot(left.T, right), total)
+    product = np.dot(left.T, right)
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            total[i, j] += product[i, j]
 
 
 @compiled
