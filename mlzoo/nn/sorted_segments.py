@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import Function
 
-from mlzoo.nn.segments import sum_per_segment
+from mlzoo.nn.segments import backend, sum_per_segment
 
 
 def sum_per_sorted_segment(
@@ -23,7 +23,9 @@ def sum_per_sorted_segment(
     >>> sum_per_sorted_segment(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0, 0, 2]), 3)
     tensor([3., 0., 3.])
     """
-    return Sums.apply(values, index, segments) if values.is_cuda else sum_per_segment(values, index, segments)
+    if values.is_cuda and backend() == "native":
+        return Sums.apply(values, index, segments)
+    return sum_per_segment(values, index, segments)
 
 
 class Sums(Function):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mlzoo.nn.segments import sum_per_segment
+from mlzoo.nn.sorted_segments import sum_per_sorted_segment
 from mlzoo_mace.config import Contraction, IrrepName, Layer, MaceConfig
 from mlzoo_mace.contraction import GauntProduct, SymmetricContraction
 from mlzoo_mace.convolution import Convolution, Directions, Geometry
@@ -99,7 +99,7 @@ class MaceLayer(nn.Module):
         """Of neighbours, as it is learned."""
         assert isinstance(edges, Geometry)
         each = neighbour_share(self.density, edges)
-        return self.density_constant + self.density_slope * sum_per_segment(each, edges.receivers, atoms)
+        return self.density_constant + self.density_slope * sum_per_sorted_segment(each, edges.receivers, atoms)
 
     def _gate_nodes(self, products: Features, elements: Int[Tensor, "A"]) -> Features:
         """Factors on every channel and irrep from the scalars, by a map of the atom's element."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -183,6 +185,11 @@ class Mace(MaceNetwork, EnergyModel):
     def reference_energies(self) -> dict[int, tuple[float, ...]]:
         columns = self.table.references.T.tolist()
         return {z: tuple(energies) for z, energies in zip(self.elements, columns, strict=True)}
+
+    def _become(self, plain: Mace) -> None:
+        """A copy with the same parameters, for a faster form to put its own modules into."""
+        shared = {id(parameter): parameter for parameter in plain.parameters()}
+        self.__dict__.update(copy.deepcopy(plain.__dict__, shared))
 
     def inference_form(self) -> Model | None:
         """Compiled loops on a CPU; on a GPU cuEquivariance's kernels where they are installed."""

@@ -21,10 +21,9 @@ from mlzoo.nn.mlp import EdgeGatedMLP
 from mlzoo_m3gnet.kernels import learning_sweeps as sweeps
 from mlzoo_m3gnet.model import Block
 
-CACHED = (
-    2**12
-)  # numbers: a chunk of edges times the hidden width. Dozens of such arrays fit into an L2 cache that others use as well;
-# and OpenBLAS's products that sum over edges are two to three times slower where these are several hundred
+# numbers: a chunk of edges times the hidden width. Dozens of such arrays fit into an L2 cache that others use as well; and
+# OpenBLAS's products that sum over edges are two to three times slower where these are several hundred
+CACHED = 2**12
 
 
 @dataclass(frozen=True)

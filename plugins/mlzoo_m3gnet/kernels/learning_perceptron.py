@@ -23,13 +23,6 @@ def rows(flat, start, n, width):
 
 
 @compiled
-def add(x, out):
-    for e in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            out[e, k] += x[e, k]
-
-
-@compiled
 def add_product(left, right, total):
     """total += leftᵀ·right."""
     product = np.dot(left.T, right)
@@ -45,6 +38,13 @@ def add_columns(x, total):
         for e in range(x.shape[1]):
             for k in range(x.shape[2]):
                 total[b, k] += x[b, e, k]
+
+
+@compiled
+def add(x, out):
+    for e in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[e, k] += x[e, k]
 
 
 @compiled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from importlib.metadata import version
 
 from mlzoo.model import EnergyModel
@@ -17,8 +16,7 @@ class FusedMace(Mace):
 
     def __init__(self, plain: Mace):
         EnergyModel.__init__(self)
-        shared = {id(parameter): parameter for parameter in plain.parameters()}
-        self.__dict__.update(copy.deepcopy(plain.__dict__, shared))
+        self._become(plain)
         method = ON_GPU if next(plain.parameters()).is_cuda else ELSEWHERE
         for layer in self.layers:
             assert isinstance(layer, MaceLayer)

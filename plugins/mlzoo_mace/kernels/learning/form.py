@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 from jaxtyping import Float, Int
@@ -29,8 +28,7 @@ class CompiledMace(Mace):
 
     def __init__(self, plain: Mace):
         EnergyModel.__init__(self)
-        shared = {id(parameter): parameter for parameter in plain.parameters()}
-        self.__dict__.update(copy.deepcopy(plain.__dict__, shared))
+        self._become(plain)
         self.by_pair = not tells_elements(plain) and not any(
             layer.by.density or layer.by.reads_features for layer in _layers(plain)
         )
