@@ -45,7 +45,7 @@ def last_frame(path: Path) -> Atoms | None:
 
 @contextmanager
 def growing(path: Path, description: Mapping[str, Any], *, anew: bool) -> Iterator[Callable[[Atoms], None]]:
-    """A function that appends a frame, which is in the file when it returns."""
+    """A function that appends a frame, which is in the file when it returns; one that is broken off is not in it."""
     if anew:
         path.unlink(missing_ok=True)
     if output_format(path) == "extxyz":
@@ -57,9 +57,12 @@ def growing(path: Path, description: Mapping[str, Any], *, anew: bool) -> Iterat
 
             yield append
     else:
-        with Trajectory(str(path), "a") as trajectory:
-            trajectory.set_description(dict(description))
+        trajectory = Trajectory(str(path), "a")
+        trajectory.set_description(dict(description))
+        try:
             yield trajectory.write
+        finally:
+            trajectory.backend.fd.close()  # its own close() would make a frame of the part that was written
 
 
 def _last_of_xyz(path: Path) -> Atoms | None:

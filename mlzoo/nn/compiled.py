@@ -51,9 +51,14 @@ def arrays(*tensors: Tensor) -> list[np.ndarray]:
 
 
 def _compile(loop: Callable, options: dict[str, Any]) -> Callable:
-    """Compiled code is cached beside the file or in the user's cache folder, not at all where neither can be written."""
+    """Compiled code is cached beside the file or in the user's cache folder, not at all where neither can be written.
+
+    A loop that another one calls becomes part of it. Else there are two machine codes of it, its own and the caller's copy,
+    which may round differently; the linker takes what it sees first, and that depends on what came from the cache.
+    """
     loop = inspect.unwrap(loop)  # of the checks that tests put around every function
+    options = {"error_model": "numpy", "forceinline": True, **options}
     try:
-        return numba.njit(cache=True, error_model="numpy", **options)(loop)
+        return numba.njit(cache=True, **options)(loop)
     except RuntimeError:  # Numba found no place for its cache
-        return numba.njit(error_model="numpy", **options)(loop)
+        return numba.njit(**options)(loop)

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 
+import numba
 import pytest
 import torch
 from training.runs import labelled, settings, tensors, trained
@@ -15,8 +16,9 @@ LIVES = multiprocessing.get_context("forkserver")
 LIVES.set_forkserver_preload(["mlzoo.training.run"])  # once for all lives
 
 
-def life(said, fatal=None):
+def life(said, cache, fatal=None):
     """One process; ``fatal`` is a module and its function that kills when it is called the fifth time."""
+    numba.config.CACHE_DIR = str(cache)
     torch.set_num_threads(1)
     if fatal:
         module, name = importlib.import_module(fatal[0]), fatal[1]
@@ -32,13 +34,9 @@ def life(said, fatal=None):
     trained(said)
 
 
-def lived(said):
-    """A run to its end, in a process of its own.
-
-    All runs that are compared load the same compiled loops: those that a process has just compiled for itself differ from what
-    it has put into Numba's cache by the last bits.
-    """
-    run = LIVES.Process(target=life, args=(said,))
+def lived(said, cache):
+    """A run to its end, in a process of its own."""
+    run = LIVES.Process(target=life, args=(said, cache))
     run.start()
     run.join()
     assert run.exitcode == 0
@@ -50,23 +48,29 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(file, tmp_path_factory):
+def cache(tmp_path_factory):
+    """Where Numba keeps what it compiles: nothing yet."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def whole(file, cache, tmp_path_factory):
+    """The weight of a run that compiles its loops; all later ones load them."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    lived(settings(file, folder.with_name("compiles"), num_epochs=1))
-    lived(settings(file, folder, num_epochs=4))
+    lived(settings(file, folder, num_epochs=4), cache)
     return tensors(folder)
 
 
 @pytest.mark.parametrize("fatal", [("torch", "save"), ("os", "fsync")])
-def test_a_kill_inside_the_writing_of_a_checkpoint_loses_nothing(file, whole, tmp_path, fatal):
+def test_a_kill_inside_the_writing_of_a_checkpoint_loses_nothing(file, cache, whole, tmp_path, fatal):
     """Before anything is written, and when it is written but not in its place."""
     said = settings(file, tmp_path / "killed", num_epochs=4)
-    killed = LIVES.Process(target=life, args=(said, fatal))
+    killed = LIVES.Process(target=life, args=(said, cache, fatal))
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "model").exists()
-    lived(said)
+    lived(said, cache)
     assert tensors(tmp_path / "killed") == whole
 
 
@@ -75,21 +79,20 @@ def epochs_done(folder):
     return max(0, log.read_bytes().count(b"\n") - 1) if log.is_file() else 0
 
 
-def killed_at_random(file, folder, epochs, kills):
+def killed_at_random(file, cache, folder, epochs, kills):
     """Kill so many times, each in its part of the run, and let it go on; at the end it must be as if nothing had been."""
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"\nkilled at random: seed {seed}")
     rng = random.Random(seed)
-    lived(settings(file, folder / "compiles", num_epochs=1))
     start = time.monotonic()
     changing = {"num_epochs": epochs, "schedule": {"patience": 1}}
-    lived(settings(file, folder / "whole", **changing))
+    lived(settings(file, folder / "whole", **changing), cache)
     each = (time.monotonic() - start) / epochs
     said = settings(file, folder / "killed", **changing)
     for number in range(kills):
         part = (epochs - 8) / kills
         epoch = int(part * (number + rng.random()))
-        run = LIVES.Process(target=life, args=(said,))
+        run = LIVES.Process(target=life, args=(said, cache))
         run.start()
         while epochs_done(folder / "killed") < epoch and run.is_alive():
             time.sleep(0.002)
@@ -98,15 +101,15 @@ def killed_at_random(file, folder, epochs, kills):
         run.join()
         assert run.exitcode == -signal.SIGKILL
         print(f"kill {number + 1}: after {epochs_done(folder / 'killed')} of {epochs} epochs")
-    lived(said)
+    lived(said, cache)
     assert tensors(folder / "killed") == tensors(folder / "whole")
     assert (folder / "killed" / "log.csv").read_bytes() == (folder / "whole" / "log.csv").read_bytes()
 
 
-def test_two_kills_at_random_moments_lose_nothing(file, tmp_path):
-    killed_at_random(file, tmp_path, epochs=20, kills=2)
+def test_two_kills_at_random_moments_lose_nothing(file, cache, whole, tmp_path):
+    killed_at_random(file, cache, tmp_path, epochs=20, kills=2)
 
 
 @pytest.mark.long
-def test_ten_kills_at_random_moments_lose_nothing(file, tmp_path):
-    killed_at_random(file, tmp_path, epochs=100, kills=10)
+def test_ten_kills_at_random_moments_lose_nothing(file, cache, whole, tmp_path):
+    killed_at_random(file, cache, tmp_path, epochs=100, kills=10)
