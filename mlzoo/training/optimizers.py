@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from mlzoo.errors import MissingPackage
 from mlzoo.plugin import ParameterGroup
 from mlzoo.training.settings import OptimizerSettings, ScheduleSettings
+from mlzoo.training.soap import SOAP
 
 EPS = 1e-8  # of Adam, for entries of size one
 
@@ -38,6 +39,8 @@ def optimizer(groups: Sequence[ParameterGroup], said: OptimizerSettings, warmup:
         except ImportError as error:
             raise MissingPackage("optimizer: schedulefree needs its package: pip install mlzoo[train]") from error
         return AdamWScheduleFree(options, betas=said.beta, warmup_steps=warmup)
+    if said.optimizer == "soap":
+        return SOAP(options, betas=said.beta)
     kind = torch.optim.Adam if coupled else torch.optim.AdamW
     return kind(options, betas=said.beta, amsgrad=said.amsgrad)  # type: ignore[arg-type]
 

@@ -108,7 +108,7 @@ class TargetSettings(Settings):
 
 
 class OptimizerSettings(Settings):
-    optimizer: Literal["adam", "adamw", "schedulefree"] = "adam"
+    optimizer: Literal["adam", "adamw", "soap", "schedulefree"] = "adam"
     learning_rate: Positive = 0.005
     weight_decay: NotNegative = 0.0
     amsgrad: bool = False
@@ -127,6 +127,10 @@ class OptimizerSettings(Settings):
     def _consistent(self) -> OptimizerSettings:
         if self.optimizer == "schedulefree" and (self.ema is not None or self.amsgrad):
             raise ValueError("optimizer schedulefree averages the weights by itself: leave out ema and amsgrad")
+        if self.optimizer == "soap" and self.amsgrad:
+            raise ValueError(
+                "optimizer soap changes its basis, in which no largest squares can be kept: leave out amsgrad"
+            )
         return self
 
 

@@ -39,6 +39,7 @@ OPTIMIZERS = {
         "schedule": {"lr_scheduler": "plateau", "patience": 0, "warmup": 1},
     },
     "steps": {"schedule": {"lr_scheduler": "constant", "steps": [{"epoch": 3, "factor": 0.1}]}},
+    "soap": {"optimizer": {"optimizer": "soap", "beta": [0.95, 0.99]}, "schedule": {"patience": 0}},
     "schedulefree": {"optimizer": {"optimizer": "schedulefree", "learning_rate": 0.01}, "schedule": {"warmup": 1}},
 }
 
