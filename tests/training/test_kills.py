@@ -34,10 +34,16 @@ def life(said, cache, fatal=None):
     trained(said)
 
 
-def lived(said, cache):
-    """A run to its end, in a process of its own."""
-    run = LIVES.Process(target=life, args=(said, cache))
+def begun(*arguments):
+    """A process with the ``life`` of these arguments."""
+    run = LIVES.Process(target=life, args=arguments)
     run.start()
+    return run
+
+
+def lived(said, cache):
+    """A run to its end."""
+    run = begun(said, cache)
     run.join()
     assert run.exitcode == 0
 
@@ -65,8 +71,7 @@ def whole(file, cache, tmp_path_factory):
 def test_a_kill_inside_the_writing_of_a_checkpoint_loses_nothing(file, cache, whole, tmp_path, fatal):
     """Before anything is written, and when it is written but not in its place."""
     said = settings(file, tmp_path / "killed", num_epochs=4)
-    killed = LIVES.Process(target=life, args=(said, cache, fatal))
-    killed.start()
+    killed = begun(said, cache, fatal)
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "model").exists()
@@ -92,8 +97,7 @@ def killed_at_random(file, cache, folder, epochs, kills):
     for number in range(kills):
         part = (epochs - 8) / kills
         epoch = int(part * (number + rng.random()))
-        run = LIVES.Process(target=life, args=(said, cache))
-        run.start()
+        run = begun(said, cache)
         while epochs_done(folder / "killed") < epoch and run.is_alive():
             time.sleep(0.002)
         time.sleep(rng.random() * each)
