@@ -131,6 +131,8 @@ class OptimizerSettings(Settings):
             raise ValueError(
                 "optimizer soap changes its basis, in which no largest squares can be kept: leave out amsgrad"
             )
+        if self.optimizer == "soap" and self.beta[0] ** 2 >= self.beta[1]:
+            raise ValueError(f"optimizer soap needs the square of beta's first below its second, not {list(self.beta)}")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,10 @@ class SOAP(torch.optim.Optimizer):
     Of the gradients G of a matrix, the means of GGᵀ and GᵀG are kept, and every ``interval`` steps their eigenbases follow.
     Turning a matrix by an orthogonal one on either side turns its updates alike, which Adam's would not. ``weight_decay`` is
     decoupled.
+
+    In a basis that stays, Cauchy's inequality bounds what Adam divides: |mean| / √square ≤ (1 − β₁) / √((1 − β₂)(1 − β₁²/β₂)).
+    Ours moves, and a mean square may then be that of a direction where little was seen: updates fifty times as large as the
+    learning rate came up. So the bound is kept to by force. β₁² must be below β₂.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class SOAP(torch.optim.Optimizer):
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None:
         state, (beta, beta2) = self.state[parameter], group["betas"]
+        largest = (1 - beta) / math.sqrt((1 - beta2) * (1 - beta**2 / beta2))
         if not state:
             state |= _beginning(gradient)
             return
@@ -46,9 +52,9 @@ class SOAP(torch.optim.Optimizer):
         seen = _into_basis(state, gradient)
         state["square"].mul_(beta2).addcmul_(seen, seen, value=1 - beta2)
         spread = (state["square"] / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
-        update = _back(state, _into_basis(state, state["mean"]) / spread)
+        update = (_into_basis(state, state["mean"]) / (1 - beta ** state["step"]) / spread).clamp_(-largest, largest)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(update, alpha=-group["lr"] / (1 - beta ** state["step"]))
+        parameter.add_(_back(state, update), alpha=-group["lr"])
         if "left" in state:
             state["left"].lerp_(gradient @ gradient.mT, 1 - beta2)
             state["right"].lerp_(gradient.mT @ gradient, 1 - beta2)

@@ -22,6 +22,8 @@ from mlzoo.training.statistics import Head, Statistics
         ({"targets": {"energy": {"los": "mae"}}}, r"targets\.energy\.los is not known\. Did you mean loss"),
         ({"data": {}}, r"data: .*train is missing"),
         ({"optimizer": {"optimizer": "schedulefree", "ema": 0.9}}, "averages the weights by itself: leave out ema"),
+        ({"optimizer": {"optimizer": "soap", "amsgrad": True}}, "no largest squares can be kept: leave out amsgrad"),
+        ({"optimizer": {"optimizer": "soap", "beta": [0.9, 0.8]}}, "square of beta's first below its second"),
         (
             {"optimizer": {"optimizer": "schedulefree"}, "schedule": {"lr_scheduler": "cosine"}},
             "schedulefree needs no schedule: leave out lr_scheduler",

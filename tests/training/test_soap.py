@@ -44,6 +44,18 @@ def test_it_learns_faster_than_adam_where_directions_differ():
     assert ours < 0.5 * adams
 
 
+def test_mean_squares_of_another_direction_make_no_leap():
+    parameter = torch.nn.Parameter(torch.zeros(4, 4, **EXACT))
+    optimizer = SOAP([{"params": [parameter], "lr": 1.0}], betas=(0.95, 0.99))
+    parameter.grad = torch.randn(4, 4, **EXACT)
+    for _ in range(2):
+        optimizer.step()
+    optimizer.state[parameter]["square"].zero_()
+    before = parameter.detach().clone()
+    optimizer.step()
+    assert (parameter.detach() - before).norm() < 1.7 * 4  # sixteen entries, each by 1.69 at most
+
+
 def test_vectors_rows_and_columns_are_left_to_adam():
     for shape in [(5,), (1, 5), (3, 5, 1)]:
         start = torch.linspace(1, 2, torch.Size(shape).numel(), **EXACT).reshape(shape)
