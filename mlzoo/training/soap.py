@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+INTERVAL = 10  # steps from one look at the eigenbases to the next
+
 
 class SOAP(torch.optim.Optimizer):
     """For parameters (..., m, n), each matrix in a basis of its own; vectors, rows and columns are left to Adam.
 
-    Of the gradients G of a matrix, the means of GGᵀ and GᵀG are kept, and every ``interval`` steps their eigenbases follow.
+    Of the gradients G of a matrix, the means of GGᵀ and GᵀG are kept, and every ``INTERVAL`` steps their eigenbases follow.
     Turning a matrix by an orthogonal one on either side turns its updates alike, which Adam's would not. ``weight_decay`` is
     decoupled.
 
@@ -23,10 +25,8 @@ class SOAP(torch.optim.Optimizer):
     learning rate came up. So the bound is kept to by force. β₁² must be below β₂.
     """
 
-    def __init__(
-        self, parameters: Iterable[Mapping[str, Any]], betas: tuple[float, float] = (0.95, 0.99), interval: int = 10
-    ):
-        defaults = {"lr": 1e-3, "eps": 1e-8, "weight_decay": 0.0, "betas": betas, "interval": interval}
+    def __init__(self, parameters: Iterable[Mapping[str, Any]], betas: tuple[float, float] = (0.95, 0.99)):
+        defaults = {"lr": 1e-3, "eps": 1e-8, "weight_decay": 0.0, "betas": betas}
         super().__init__([dict(group) for group in parameters], defaults)
 
     @torch.no_grad()
@@ -58,7 +58,7 @@ class SOAP(torch.optim.Optimizer):
         if "left" in state:
             state["left"].lerp_(gradient @ gradient.mT, 1 - beta2)
             state["right"].lerp_(gradient.mT @ gradient, 1 - beta2)
-            if state["step"] % group["interval"] == 0:
+            if state["step"] % INTERVAL == 0:
                 _follow(state)
 
 

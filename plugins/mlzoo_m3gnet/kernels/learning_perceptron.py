@@ -23,12 +23,16 @@ def rows(flat, start, n, width):
 
 
 @compiled
+def add(x, out):
+    for e in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[e, k] += x[e, k]
+
+
+@compiled
 def add_product(left, right, total):
     """total += leftᵀ·right."""
-    product = np.dot(left.T, right)
-    for i in range(total.shape[0]):
-        for j in range(total.shape[1]):
-            total[i, j] += product[i, j]
+    add(np.dot(left.T, right), total)
 
 
 @compiled
@@ -38,13 +42,6 @@ def add_columns(x, total):
         for e in range(x.shape[1]):
             for k in range(x.shape[2]):
                 total[b, k] += x[b, e, k]
-
-
-@compiled
-def add(x, out):
-    for e in range(out.shape[0]):
-        for k in range(out.shape[1]):
-            out[e, k] += x[e, k]
 
 
 @compiled
