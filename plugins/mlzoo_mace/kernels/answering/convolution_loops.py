@@ -90,11 +90,12 @@ def convolve_block(block, per_block, x, turned, places, table, senders, spans, k
                 o = paths[p, 2] + a * paths[p, 3] + j * paths[p, 5]
                 for c in range(channels):
                     out[o + c] = 0
-        lo, end = spans[a]
+        lo, end = spans[a, 0], spans[a, 1]
         while lo < end:
             hi = min(lo + most, end)
             for p in range(np.uint64(len(paths))):
-                first, sent, start, stride, received, apart, column = paths[p]
+                first, sent, start, stride = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3]
+                received, apart, column = paths[p, 4], paths[p, 5], paths[p, 6]
                 n = np.uint64(0)
                 for e in range(lo, hi):
                     radial(table, kinds[e], places[e], p, w, np.uint64(0))
@@ -149,13 +150,14 @@ def slopes_block(
                 for c in range(channels):
                     by_x[block, s, i, c] = 0
     for a in range(block * per_block, last):
-        lo, end = spans[a]
+        lo, end = spans[a, 0], spans[a, 1]
         for e in range(lo, end):
             by_places[e] = 0
         while lo < end:
             hi = min(lo + most, end)
             for p in range(np.uint64(len(paths))):
-                first, sent, start, stride, received, apart, column = paths[p]
+                first, sent, start, stride = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3]
+                received, apart, column = paths[p, 4], paths[p, 5], paths[p, 6]
                 filled = turn(turned, lo, hi, sent, received, column, b, v)
                 n = np.uint64(0)
                 for e in range(lo, hi):

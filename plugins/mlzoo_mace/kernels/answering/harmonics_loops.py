@@ -28,7 +28,7 @@ def climb(u, n, entries, factors, y):
     y[:] = 0
     y[0] = 1
     for k in range(np.uint64(len(entries))):
-        out, below, i = entries[k]
+        out, below, i = entries[k, 0], entries[k, 1], entries[k, 2]
         for e in range(n):
             y[out, e] += factors[k] * y[below, e] * u[i, e]
 

@@ -22,11 +22,11 @@ def evaluate_atom(a, x, coefficients, kinds, pairs, terms, rows, t, out):
         for c in range(channels):
             out[o + c] = 0
     for q in range(np.uint64(len(pairs))):
-        i, j, first, stop = pairs[q]
+        i, j, first, stop = pairs[q, 0], pairs[q, 1], pairs[q, 2], pairs[q, 3]
         for c in range(channels):
             t[c] = x[a, i, c] * x[a, j, c]
         for n in range(first, stop):
-            l, k = terms[n]
+            l, k = terms[n, 0], terms[n, 1]
             o = rows[k, 0] + a * rows[k, 1]
             for c in range(channels):
                 out[o + c] += coefficients[z, n, c] * x[a, l, c] * t[c]
@@ -40,12 +40,12 @@ def slope_of_atom(a, x, coefficients, kinds, pairs, terms, rows, gradient, t, by
         for c in range(channels):
             by_x[a, i, c] = 0
     for q in range(np.uint64(len(pairs))):
-        i, j, first, stop = pairs[q]
+        i, j, first, stop = pairs[q, 0], pairs[q, 1], pairs[q, 2], pairs[q, 3]
         for c in range(channels):
             t[c] = x[a, i, c] * x[a, j, c]
             by_t[c] = 0
         for n in range(first, stop):
-            l, k = terms[n]
+            l, k = terms[n, 0], terms[n, 1]
             o = rows[k, 0] + a * rows[k, 1]
             for c in range(channels):
                 weighted = coefficients[z, n, c] * gradient[o + c]

@@ -21,7 +21,7 @@ def contract(x, coefficients, kinds, entries, out):
     for a in range(np.uint64(len(kinds))):
         z = kinds[a]
         for n in range(np.uint64(len(entries))):
-            k, i, j, l = entries[n]
+            k, i, j, l = entries[n, 0], entries[n, 1], entries[n, 2], entries[n, 3]
             for c in range(channels):
                 out[a, k, c] += coefficients[z, n, c] * x[a, i, c] * x[a, j, c] * x[a, l, c]
 
@@ -33,7 +33,7 @@ def slopes(x, coefficients, gradient, kinds, entries, by_x, by_coefficients):
     for a in range(np.uint64(len(kinds))):
         z = kinds[a]
         for n in range(np.uint64(len(entries))):
-            k, i, j, l = entries[n]
+            k, i, j, l = entries[n, 0], entries[n, 1], entries[n, 2], entries[n, 3]
             for c in range(channels):
                 p, q, r, g = x[a, i, c], x[a, j, c], x[a, l, c], gradient[a, k, c]
                 weighted = g * coefficients[z, n, c]
@@ -50,7 +50,7 @@ def curvatures(x, coefficients, gradient, of_x, of_coefficients, kinds, entries,
     for a in range(np.uint64(len(kinds))):
         z = kinds[a]
         for n in range(np.uint64(len(entries))):
-            k, i, j, l = entries[n]
+            k, i, j, l = entries[n, 0], entries[n, 1], entries[n, 2], entries[n, 3]
             for c in range(channels):
                 g, w, cw = gradient[a, k, c], coefficients[z, n, c], of_coefficients[z, n, c]
                 p, q, r = x[a, i, c], x[a, j, c], x[a, l, c]

@@ -22,7 +22,7 @@ def convolve(x, turned, weights, senders, receivers, rows, paths, out):
     for e in range(np.uint64(len(senders))):
         s, r, u, entry = senders[e], receivers[e], rows[e], np.uint64(0)
         for p in range(np.uint64(len(paths))):
-            first, sent, row, received, apart = paths[p]
+            first, sent, row, received, apart = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3], paths[p, 4]
             for _ in range(received):
                 for i in range(first, first + sent):
                     b = turned[e, entry]
@@ -39,7 +39,7 @@ def slopes(x, turned, weights, gradient, senders, receivers, rows, paths, t, by_
     for e in range(np.uint64(len(senders))):
         s, r, u, entry = senders[e], receivers[e], rows[e], np.uint64(0)
         for p in range(np.uint64(len(paths))):
-            first, sent, row, received, apart = paths[p]
+            first, sent, row, received, apart = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3], paths[p, 4]
             for _ in range(received):
                 t[:] = 0
                 for i in range(first, first + sent):
@@ -69,7 +69,7 @@ def curvatures(
     for e in range(np.uint64(len(senders))):
         s, r, u, entry = senders[e], receivers[e], rows[e], np.uint64(0)
         for p in range(np.uint64(len(paths))):
-            first, sent, row, received, apart = paths[p]
+            first, sent, row, received, apart = paths[p, 0], paths[p, 1], paths[p, 2], paths[p, 3], paths[p, 4]
             for _ in range(received):
                 t[:] = 0
                 v[:] = 0
