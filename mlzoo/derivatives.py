@@ -7,6 +7,7 @@ asks whether there is a cell, so molecules, slabs and left-handed or tiny cells 
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -17,6 +18,7 @@ from mlzoo.errors import UnsupportedProperty
 from mlzoo.graph import Edges, Graph, withhold
 from mlzoo.model import EnergyModel, Model
 from mlzoo.nn.segments import sum_per_segment
+from mlzoo.nn.threads import own_threads
 from mlzoo.structures import SMALLEST_VOLUME
 
 GEOMETRIC = {"forces", "virial", "stress"}
@@ -34,12 +36,13 @@ def evaluate(
     :class:`UnsupportedProperty` for what the model does not predict.
     """
     check_properties(model, properties)
+    threads = own_threads() if model.shares_work else nullcontext()
     if not isinstance(model, EnergyModel):
-        with torch.set_grad_enabled(create_graph):
+        with threads, torch.set_grad_enabled(create_graph):
             return {name: value for name, value in model(graph).items() if name in properties}
 
     differentiate = bool(GEOMETRIC & set(properties))
-    with torch.set_grad_enabled(create_graph or differentiate):
+    with threads, torch.set_grad_enabled(create_graph or differentiate):
         seen, leaves = _with_leaves(model, graph) if differentiate else (graph, {})
         outputs = model(withhold(seen, model.uses))
         energies = outputs["energies"].double()

@@ -23,6 +23,7 @@ class Model(nn.Module):
     conditions: tuple[Condition, ...] = ()  # charge, head, state, ... that it reads from `graph.conditions`
     edge_order: Literal["any", "matgl"] = "any"  # "matgl": the numbers depend on the order of that code's edge list
     needs_edges: bool = False  # whether it has no answer for a structure in which no atom has a neighbour
+    shares_work: bool = False  # whether it divides its work among threads itself, by `mlzoo.nn.threads`
     kernels: str = "plain"  # the form of the network: plain, or the name of what makes it faster
 
     @property

@@ -5,42 +5,22 @@ In a loop, rows are read number by number: ``k, l = table[n]`` makes an array of
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numba
-import torch
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-_ALONE = Lock()  # not every set of threads of Numba's may be entered twice
 REORDERED = {"fastmath": {"contract", "nsz", "arcp", "reassoc"}}
 
 
 def compiled(loop: Callable) -> Callable:
     """Compile a loop; reordering of sums is allowed, rounding of single operations is IEEE's."""
     return _compile(loop, REORDERED)
-
-
-def compiled_for_threads(loop: Callable) -> Callable:
-    """Compile a loop over ``numba.prange``: on as many threads as PyTorch has, and without any machinery on one."""
-    alone, together = _compile(loop, REORDERED), _compile(loop, REORDERED | {"parallel": True})
-
-    @functools.wraps(loop)
-    def run(*arguments: Any) -> None:
-        threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)
-        if threads == 1:
-            return alone(*arguments)
-        with _ALONE:
-            numba.set_num_threads(threads)
-            return together(*arguments)
-
-    return run
 
 
 def compiled_to_the_bit(loop: Callable) -> Callable:
@@ -60,7 +40,7 @@ def _compile(loop: Callable, options: dict[str, Any]) -> Callable:
     which may round differently; the linker takes what it sees first, and that depends on what came from the cache.
     """
     loop = inspect.unwrap(loop)  # of the checks that tests put around every function
-    options = {"error_model": "numpy", "forceinline": True, **options}
+    options = {"error_model": "numpy", "forceinline": True, "nogil": True, **options}
     try:
         return numba.njit(cache=True, **options)(loop)
     except RuntimeError:  # Numba found no place for its cache

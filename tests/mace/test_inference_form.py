@@ -14,6 +14,7 @@ from ase.build import bulk, molecule
 import mlzoo
 from mlzoo.derivatives import evaluate
 from mlzoo.graph import bonded, graph_of
+from mlzoo.nn import threads
 from mlzoo.structures import structure_from
 from mlzoo.testing.cells import Cells
 from mlzoo.testing.derivatives import Derivatives
@@ -112,10 +113,12 @@ def test_tables_grow_with_the_pairs_that_are_seen(shared):
     assert all(torch.equal(again[name], first[name]) for name in PROPERTIES)
 
 
-@pytest.mark.parametrize("hidden_degree", [0, 1])
-def test_threads_change_no_bit(hidden_degree):
-    model = designed(channels=16, hidden_degree=hidden_degree).float().requires_grad_(False)
-    form, graph = FrozenMace(model, splined=True), graph_for(model, silicon_of(model, 5))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("hidden_degree", "channels"), [(0, 16), (1, 16), (1, 128)])
+def test_threads_change_no_bit(monkeypatch, hidden_degree, channels, dtype):
+    monkeypatch.setattr(threads, "OPERATIONS", 2**14)  # so that all of them have something to do
+    model = designed(channels=channels, hidden_degree=hidden_degree).to(dtype).requires_grad_(False)
+    form, graph = FrozenMace(model, splined=dtype == torch.float32), graph_for(model, silicon_of(model, 3))
     assert convolution.blocks_of(graph.n_atoms)[0] > 2
     alone = evaluate(form, graph, PROPERTIES)
     try:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mlzoo.nn import buffers
 from mlzoo.nn.compiled import arrays
+from mlzoo.nn.threads import product, share
 from mlzoo_mace.config import degree
 from mlzoo_mace.convolution import Directions
 from mlzoo_mace.equivariant import Features
@@ -89,17 +90,22 @@ class SplineConvolution(nn.Module):
         by_sent: bool,
     ) -> tuple[Float[Tensor, "N"], Back]:
         """All irreps one after another, and the way back to the three; to ``x`` if ``by_sent``."""
-        turned, (atoms, _, channels) = harmonics @ self.turns, x.shape
+        atoms, _, channels = x.shape
+        turned = harmonics.new_empty(len(harmonics), self.turns.shape[1])
+        product(harmonics, self.turns, turned)
         out = x.new_empty(sum(self.sizes) * atoms * channels)
-        read = (*blocks_of(atoms), *arrays(x, turned, places), table, *walk.unsigned, self._paths(atoms, channels))
-        loops.convolve(*read, out.numpy())
+        blocks, per_block = blocks_of(atoms)
+        read = (per_block, *arrays(x, turned, places), table, *walk.unsigned, self._paths(atoms, channels))
+        operations = turned.numel() * channels
+        share(blocks, operations, lambda first, stop: loops.convolve(first, stop, *read, out.numpy()))
 
         def back(gradient: Tensor) -> tuple[Tensor | None, ...]:
-            by_turned, by_places = torch.empty_like(turned), torch.empty_like(places)
+            by_turned, by_places, by_harmonics = map(torch.empty_like, (turned, places, harmonics))
             by_x = torch.empty_like(x) if by_sent else None
             into = by_turned.numpy(), by_places.numpy(), None if by_x is None else by_x.numpy()
-            _slopes(read, gradient.contiguous().numpy(), *into)
-            return by_x, by_turned @ self.turns.T, by_places
+            _slopes(blocks, 2 * operations, read, gradient.contiguous().numpy(), *into)
+            product(by_turned, self.turns.T, by_harmonics)
+            return by_x, by_harmonics, by_places
 
         return out, back
 
@@ -111,13 +117,20 @@ class SplineConvolution(nn.Module):
 
 
 def _slopes(
-    read: tuple[Any, ...], gradient: np.ndarray, by_turned: np.ndarray, by_places: np.ndarray, by_x: np.ndarray | None
+    blocks: int,
+    operations: int,
+    read: tuple[Any, ...],
+    gradient: np.ndarray,
+    by_turned: np.ndarray,
+    by_places: np.ndarray,
+    by_x: np.ndarray | None,
 ) -> None:
-    x = read[2]
-    blocks = read[0] if by_x is not None else 0
-    buffer = buffers.borrow(blocks * x.size, x.dtype)
-    by_blocks, reach = buffer[: blocks * x.size].reshape(blocks, *x.shape), np.zeros((blocks, 2), dtype=np.uint64)
-    loops.slopes(*read, gradient, by_blocks, reach, by_turned, by_places)
+    x, kept = read[1], blocks if by_x is not None else 0
+    buffer = buffers.borrow(kept * x.size, x.dtype)
+    by_blocks, reach = buffer[: kept * x.size].reshape(kept, *x.shape), np.zeros((kept, 2), dtype=np.uint64)
+    share(
+        blocks, operations, lambda lo, hi: loops.slopes(lo, hi, *read, gradient, by_blocks, reach, by_turned, by_places)
+    )
     if by_x is not None:
-        loops.add_blocks(by_blocks, reach, by_x)
+        share(len(x), by_blocks.size, lambda lo, hi: loops.add_blocks(lo, hi, by_blocks, reach, by_x))
     buffers.give_back(buffer)

@@ -14,10 +14,9 @@ each received component. All indices are unsigned: a signed one might count from
 vectorised.
 """
 
-import numba
 import numpy as np
 
-from mlzoo.nn.compiled import compiled, compiled_for_threads
+from mlzoo.nn.compiled import compiled
 
 AT_ONCE = 16  # edges
 
@@ -115,9 +114,9 @@ def convolve_block(block, per_block, x, turned, places, table, senders, spans, k
             lo = hi
 
 
-@compiled_for_threads
-def convolve(blocks, per_block, x, turned, places, table, senders, spans, kinds, paths, out):
-    for block in numba.prange(blocks):
+@compiled
+def convolve(first, stop, per_block, x, turned, places, table, senders, spans, kinds, paths, out):
+    for block in range(first, stop):
         convolve_block(np.uint64(block), per_block, x, turned, places, table, senders, spans, kinds, paths, out)
 
 
@@ -206,21 +205,21 @@ def slopes_block(
             lo = hi
 
 
-@compiled_for_threads
+@compiled
 def slopes(
-    blocks, per_block, x, turned, places, table, senders, spans, kinds, paths, gradient, by_x, reach, by_turned, by_places
+    first, stop, per_block, x, turned, places, table, senders, spans, kinds, paths, gradient, by_x, reach, by_turned, by_places
 ):  # fmt: skip
-    for block in numba.prange(blocks):
+    for block in range(first, stop):
         slopes_block(
             np.uint64(block), per_block, x, turned, places, table, senders, spans, kinds, paths, gradient, by_x, reach,
             by_turned, by_places,
         )  # fmt: skip
 
 
-@compiled_for_threads
-def add_blocks(by_x, reach, total):
-    """Sets ``total`` (A, D, C) to what the blocks come to, always in their order."""
-    for a in numba.prange(len(total)):
+@compiled
+def add_blocks(first, stop, by_x, reach, total):
+    """Sets the atoms from ``first`` on of ``total`` (A, D, C) to what the blocks come to, always in their order."""
+    for a in range(first, stop):
         s, components, channels = np.uint64(a), np.uint64(total.shape[1]), np.uint64(total.shape[2])
         for i in range(components):
             for c in range(channels):

@@ -33,6 +33,7 @@ class FrozenMace(CompiledMace):
     """
 
     derivatives = 1
+    shares_work = True
 
     def __init__(self, plain: Mace, splined: bool):
         super().__init__(plain)

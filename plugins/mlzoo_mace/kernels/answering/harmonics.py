@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,8 @@ from torch.autograd.function import once_differentiable
 
 from mlzoo.nn import o3
 from mlzoo.nn.compiled import arrays
-from mlzoo_mace.kernels.answering import harmonics_loops
+from mlzoo.nn.threads import share
+from mlzoo_mace.kernels.answering import harmonics_loops as loops
 
 
 def lengths_and_harmonics(vectors: Float[Tensor, "E 3"], max_l: int) -> tuple[Float[Tensor, "E"], Float[Tensor, "E H"]]:
@@ -46,7 +48,8 @@ class _Harmonics(torch.autograd.Function):
         (x,) = arrays(vectors)
         ctx.recursion = entries, factors.astype(x.dtype)
         lengths, harmonics = vectors.new_empty(len(vectors)), vectors.new_empty(len(vectors), (max_l + 1) ** 2)
-        harmonics_loops.evaluate(x, *ctx.recursion, *arrays(lengths, harmonics))
+        along = (x, *ctx.recursion, *arrays(lengths, harmonics))
+        share(*_work(x, entries), lambda first, stop: loops.evaluate(first, stop, *along))
         return lengths, harmonics
 
     @staticmethod
@@ -55,5 +58,11 @@ class _Harmonics(torch.autograd.Function):
         (vectors,) = ctx.saved_tensors
         by_vectors = torch.empty_like(vectors)
         read = arrays(vectors, by_lengths, by_harmonics)
-        harmonics_loops.slope(read[0], *ctx.recursion, *read[1:], by_vectors.numpy())
+        along = (read[0], *ctx.recursion, *read[1:], by_vectors.numpy())
+        share(*_work(vectors, along[1]), lambda first, stop: loops.slope(first, stop, *along))
         return by_vectors, None
+
+
+def _work(vectors: Sized, entries: Sized) -> tuple[int, int]:
+    """How many parts, and about how many operations."""
+    return -(-len(vectors) // loops.AT_ONCE), len(vectors) * len(entries)

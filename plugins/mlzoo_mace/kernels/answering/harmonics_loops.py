@@ -5,10 +5,9 @@ Y[out] += factor Y[in] u[i], ``entries`` (N, 3) holding rows (out, in, i) in asc
 by side, so that each step of the recursion is one vectorised loop.
 """
 
-import numba
 import numpy as np
 
-from mlzoo.nn.compiled import compiled, compiled_for_threads
+from mlzoo.nn.compiled import compiled
 
 AT_ONCE = 64  # edges
 
@@ -46,14 +45,12 @@ def evaluate_part(lo, n, vectors, entries, factors, lengths, harmonics):
             harmonics[lo + e, m] = y[m, e]
 
 
-@compiled_for_threads
-def evaluate(vectors, entries, factors, lengths, harmonics):
-    """Sets lengths (E,) and harmonics (E, H)."""
-    for part in numba.prange((len(vectors) + AT_ONCE - 1) // AT_ONCE):
-        lo = np.uint64(part * AT_ONCE)
-        evaluate_part(
-            lo, np.uint64(min(AT_ONCE, len(vectors) - part * AT_ONCE)), vectors, entries, factors, lengths, harmonics
-        )
+@compiled
+def evaluate(first, stop, vectors, entries, factors, lengths, harmonics):
+    """Sets lengths (E,) and harmonics (E, H) of the parts from ``first`` on."""
+    for part in range(first, stop):
+        lo, n = np.uint64(part * AT_ONCE), np.uint64(min(AT_ONCE, len(vectors) - part * AT_ONCE))
+        evaluate_part(lo, n, vectors, entries, factors, lengths, harmonics)
 
 
 @compiled
@@ -78,10 +75,9 @@ def slope_part(lo, n, vectors, entries, factors, by_lengths, by_harmonics, by_ve
             by_vectors[lo + e, i] = (by_u[i, e] - along * u[i, e]) / length[e] + by_lengths[lo + e] * u[i, e]
 
 
-@compiled_for_threads
-def slope(vectors, entries, factors, by_lengths, by_harmonics, by_vectors):
-    """Sets by_vectors (E, 3)."""
-    for part in numba.prange((len(vectors) + AT_ONCE - 1) // AT_ONCE):
-        lo = np.uint64(part * AT_ONCE)
-        n = np.uint64(min(AT_ONCE, len(vectors) - part * AT_ONCE))
+@compiled
+def slope(first, stop, vectors, entries, factors, by_lengths, by_harmonics, by_vectors):
+    """Sets by_vectors (E, 3) of the parts from ``first`` on."""
+    for part in range(first, stop):
+        lo, n = np.uint64(part * AT_ONCE), np.uint64(min(AT_ONCE, len(vectors) - part * AT_ONCE))
         slope_part(lo, n, vectors, entries, factors, by_lengths, by_harmonics, by_vectors)

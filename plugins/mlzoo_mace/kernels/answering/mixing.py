@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from mlzoo.nn.threads import product
 from mlzoo_mace.config import IrrepName
 from mlzoo_mace.equivariant import ChannelMix, Features
 from mlzoo_mace.kernels.answering.recorded import Back, recorded
@@ -79,8 +80,8 @@ def _mapped(x: Float[Tensor, "A K I"], weight: Float[Tensor, "*Z I O"], groups: 
     rows, out = x.reshape(-1, inputs), x.new_empty(atoms, size, weight.shape[-1])
     into = out.view(atoms * size, -1)
     if weight.dim() == 2:
-        torch.mm(rows, weight, out=into)
+        product(rows, weight, into)
     else:
         for element, lo, hi in groups:
-            torch.mm(rows[lo * size : hi * size], weight[element], out=into[lo * size : hi * size])
+            product(rows[lo * size : hi * size], weight[element], into[lo * size : hi * size])
     return out

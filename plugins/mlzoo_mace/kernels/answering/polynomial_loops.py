@@ -7,10 +7,9 @@ component of the first atom begins and how far that of the next one is. Indices 
 end, which keeps a loop from being vectorised.
 """
 
-import numba
 import numpy as np
 
-from mlzoo.nn.compiled import compiled, compiled_for_threads
+from mlzoo.nn.compiled import compiled
 
 
 @compiled
@@ -57,18 +56,16 @@ def slope_of_atom(a, x, coefficients, kinds, pairs, terms, rows, gradient, t, by
             by_x[a, j, c] += by_t[c] * x[a, i, c]
 
 
-@compiled_for_threads
-def evaluate(blocks, x, coefficients, kinds, pairs, terms, rows, out):
-    """All atoms, in ``blocks`` parts."""
-    for block in numba.prange(blocks):
-        t = np.empty(x.shape[2], x.dtype)
-        for a in range(np.uint64(block * len(x) // blocks), np.uint64((block + 1) * len(x) // blocks)):
-            evaluate_atom(a, x, coefficients, kinds, pairs, terms, rows, t, out)
+@compiled
+def evaluate(first, stop, x, coefficients, kinds, pairs, terms, rows, out):
+    """The atoms from ``first`` on."""
+    t = np.empty(x.shape[2], x.dtype)
+    for a in range(np.uint64(first), np.uint64(stop)):
+        evaluate_atom(a, x, coefficients, kinds, pairs, terms, rows, t, out)
 
 
-@compiled_for_threads
-def slope(blocks, x, coefficients, kinds, pairs, terms, rows, gradient, by_x):
-    for block in numba.prange(blocks):
-        t, by_t = np.empty(x.shape[2], x.dtype), np.empty(x.shape[2], x.dtype)
-        for a in range(np.uint64(block * len(x) // blocks), np.uint64((block + 1) * len(x) // blocks)):
-            slope_of_atom(a, x, coefficients, kinds, pairs, terms, rows, gradient, t, by_t, by_x)
+@compiled
+def slope(first, stop, x, coefficients, kinds, pairs, terms, rows, gradient, by_x):
+    t, by_t = np.empty(x.shape[2], x.dtype), np.empty(x.shape[2], x.dtype)
+    for a in range(np.uint64(first), np.uint64(stop)):
+        slope_of_atom(a, x, coefficients, kinds, pairs, terms, rows, gradient, t, by_t, by_x)

@@ -11,12 +11,11 @@ from jaxtyping import Float, Int, UInt64
 from torch import Tensor, nn
 
 from mlzoo.nn.compiled import arrays
+from mlzoo.nn.threads import share
 from mlzoo_mace.equivariant import Features
-from mlzoo_mace.kernels.answering import polynomial_loops
+from mlzoo_mace.kernels.answering import polynomial_loops as loops
 from mlzoo_mace.kernels.answering.recorded import Back, recorded
 from mlzoo_mace.kernels.learning.contraction import CompiledContraction
-
-BLOCKS = 16  # of atoms, for threads to share
 
 
 class Polynomials(nn.Module):
@@ -69,11 +68,13 @@ class Polynomials(nn.Module):
         rows = ((self.begins * atoms + self.within) * channels, self.strides * channels)
         polynomials = self.coefficients, kinds, *self.walk, np.stack(rows, axis=1).astype(np.uint64)
         out = x.new_empty(len(self.begins) * atoms * channels)
-        polynomial_loops.evaluate(BLOCKS, *arrays(x), *polynomials, out.numpy())
+        read, into, operations = (*arrays(x), *polynomials), out.numpy(), atoms * len(self.walk[1]) * channels
+        share(atoms, operations, lambda first, stop: loops.evaluate(first, stop, *read, into))
 
         def back(gradient: Tensor) -> tuple[Tensor]:
             by_x = torch.empty_like(x)
-            polynomial_loops.slope(BLOCKS, *arrays(x), *polynomials, *arrays(gradient), by_x.numpy())
+            along = (*read, *arrays(gradient), by_x.numpy())
+            share(atoms, 2 * operations, lambda first, stop: loops.slope(first, stop, *along))
             return (by_x,)
 
         return out, back
