@@ -126,12 +126,13 @@ def _callbacks(ready: Ready, settings: TrainSettings, show: Show | None) -> Iter
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what Lightning tells about itself."""
+    """Without what Lightning tells about itself, and PyTorch of how it joins gradients."""
     names = ("lightning.pytorch", "lightning.fabric", "lightning")
     levels = {name: logging.getLogger(name).level for name in names}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*(num_workers|treespec|Checkpoint directory).*")
+        warnings.filterwarnings("ignore", message="Grad strides do not match")  # of dimensions of one
         for name in names:
             logging.getLogger(name).setLevel(logging.ERROR)
         try:

@@ -170,16 +170,17 @@ def _combined() -> list[str]:
     """Scaffolds with substituents. Steps that share no factor with a list's length go round all of it."""
     made, many = [], len(SUBSTITUENTS)
     for number, scaffold in enumerate(SCAFFOLDS):
-        for turn in range(3):
+        for turn in range(11):
             made.append(_filled(scaffold, SUBSTITUENTS[(3 * number + 19 * turn) % many]))
-    for number in range(56):
+    for number in range(400):
         first, second = SUBSTITUENTS[5 * number % many], SUBSTITUENTS[(7 * number + 2) % many]
         made.append(_filled(PATTERNS[number % len(PATTERNS)], first, second))
-    for number in range(4 * len(LINKED)):
+    for number in range(16 * len(LINKED)):
         first, second = RINGS[(7 * number) % len(RINGS)], RINGS[(11 * number + number // len(RINGS)) % len(RINGS)]
         made.append(_filled(LINKED[number % len(LINKED)], first, second))
     for number, amine in enumerate(AMINES):
-        for turn, linked in enumerate(("O=C(R)Q", "C(R)Q", "O=S(=O)(R)Q")):
+        for turn in range(9):
+            linked = ("O=C(R)Q", "C(R)Q", "O=S(=O)(R)Q")[turn % 3]
             made.append(_filled(linked, amine, RINGS[(4 * number + 7 * turn) % len(RINGS)]))
     made += [f"CC(=O)NC({chain})C(=O)NC" for chain in SIDE_CHAINS]
     return made
