@@ -31,7 +31,10 @@ _threads = _Threads()
 
 @contextmanager
 def own_threads() -> Iterator[None]:
-    """Inside, PyTorch has one thread here, and :func:`share` as many as it had; as it was afterwards."""
+    """Inside, PyTorch has one thread here, and :func:`share` as many as it had; as it was afterwards.
+
+    A thread of the caller's own that first asks PyTorch for something meanwhile starts with one, too.
+    """
     count = torch.get_num_threads()
     if count == 1:
         yield
