@@ -53,7 +53,10 @@ def share(parts: int, operations: int, work: Callable[[int, int], object]) -> No
 
     ``operations`` is about how many multiplications all of it takes: few are not worth waking a thread.
     """
-    count = max(1, min(_threads.count, parts, operations // OPERATIONS))
+    count = min(_threads.count, parts, operations // OPERATIONS)
+    if count < 2:
+        work(0, parts)
+        return
     bounds = [parts * each // count for each in range(count + 1)]
     others = [_pool().submit(_apart, work, *each) for each in pairwise(bounds[1:])]
     try:
