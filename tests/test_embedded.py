@@ -50,7 +50,7 @@ class TestFolder:
     def test_its_config_knows_the_data_and_no_folder(self):
         trained = read_json(FOLDER / "config.json")["provenance"]["trained"]
         assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in trained["data"].values())
-        assert "train.xyz" in trained["data"]
+        assert {"rehearsal.xyz", "squeezed.xyz"} <= set(trained["data"])
         assert not re.search(r"[/\\]", (FOLDER / "config.json").read_text(encoding="utf-8"))
 
     def test_its_checks_hold(self, predictor):

@@ -55,7 +55,7 @@ def learned_frames(task: tuple[str, tuple[str, ...], int]) -> list[Atoms]:
         proposed.append((kind, geometry.rattled(changed, 0.03, rng)))
         stretched = geometry.stretched(mol, start, rng.uniform(0.8, 1.4), rng)
         proposed.append(("stretch", None if stretched is None else geometry.rattled(stretched, 0.02, rng)))
-    frames = _labelled(numbers, smiles, proposed)
+    frames = labelled(numbers, smiles, proposed)
     for start in starts:
         frames += _paired(smiles, numbers, start, partners[rng.integers(len(partners))], LARGEST_PAIR, rng)
     return frames
@@ -75,7 +75,7 @@ def unseen_frames(task: tuple[str, int, int]) -> tuple[Atoms, list[Atoms]]:
         ("stretch", geometry.stretched(mol, start, rng.uniform(0.85, 1.3), rng)),
     ):
         proposed.append((kind, None if changed is None else geometry.rattled(changed, 0.02, rng)))
-    frames = _labelled(numbers, smiles, proposed)
+    frames = labelled(numbers, smiles, proposed)
     for _ in range(2):
         frames += _paired(smiles, numbers, start, smiles, LARGEST_TEST_PAIR, rng)
     return xtb.labelled(numbers, start, "relaxed", smiles), frames
@@ -114,10 +114,15 @@ def _paired(
     if downhill and not close:
         together = xtb.relaxed(xtb.Xtb(both), together, 6)
     kind = "close" if close else "pair"
-    return _labelled(both, f"{smiles}.{partner}", [(kind, geometry.rattled(together, 0.03, rng))])
+    return labelled(both, f"{smiles}.{partner}", [(kind, geometry.rattled(together, 0.03, rng))])
 
 
-def _labelled(numbers: np.ndarray, smiles: str, proposed: Iterable[tuple[str, np.ndarray | None]]) -> list[Atoms]:
+def labelled(
+    numbers: np.ndarray,
+    smiles: str,
+    proposed: Iterable[tuple[str, np.ndarray | None]],
+    largest: float = LARGEST_FORCE,
+) -> list[Atoms]:
     """Those of the geometries that have an energy, and forces that are not too large."""
     frames = []
     for kind, positions in proposed:
@@ -127,7 +132,7 @@ def _labelled(numbers: np.ndarray, smiles: str, proposed: Iterable[tuple[str, np
             frame = xtb.labelled(numbers, positions, kind, smiles)
         except xtb.Failed:
             continue
-        if np.linalg.norm(frame.get_forces(), axis=1).max() < LARGEST_FORCE:
+        if np.linalg.norm(frame.get_forces(), axis=1).max() < largest:
             frames.append(frame)
     return frames
 
@@ -139,7 +144,7 @@ def shown(name: str, seed: int) -> list[Atoms]:
     mol = geometry.molecule(smiles)
     numbers = geometry.atomic_numbers(mol)
     start = xtb.relaxed(xtb.Xtb(numbers), geometry.conformers(mol, 5, int(rng.integers(2**31)))[0], 300)
-    return _labelled(numbers, smiles, [("relaxed", start), *_moving(mol, start, 300.0, 100, 30, 20, rng)])
+    return labelled(numbers, smiles, [("relaxed", start), *_moving(mol, start, 300.0, 100, 30, 20, rng)])
 
 
 def free_atoms() -> list[Atoms]:
