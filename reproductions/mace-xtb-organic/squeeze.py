@@ -23,7 +23,7 @@ from ase.io import iread
 SHORTEST, LONGEST = 0.6, 0.9  # of the bond's length
 FRAMES = 6
 LARGEST_FORCE = 80.0  # eV/Å
-EACH = 6
+EACH = 6  # frame of train.xyz is rehearsed
 
 
 def squeezed(task: tuple[str, int]) -> list[Atoms]:
